@@ -1,0 +1,192 @@
+//! What a valid manifest means, with every default filled in and every name resolved.
+//!
+//! Nothing here can be wrong: values of these types only come out of [`crate::parse`], which reports
+//! the faults of the text instead. Durations and byte counts are already numbers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The whole of manifest.toml.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    pub project: Project,
+    /// The policy of URLs that belong to no function: `[defaults] cors`.
+    pub default_cors: Option<Cors>,
+    pub buckets: BTreeMap<String, BucketSpec>,
+    pub functions: BTreeMap<String, FunctionSpec>,
+    /// In the order of the file: the first match wins.
+    pub rewrites: Vec<Rewrite>,
+}
+
+/// `[project]`: what the old URLs and the audience of ID tokens are built from.
+#[derive(Debug, Clone)]
+pub struct Project {
+    pub id: String,
+    pub regions: Vec<String>,
+    /// The name under which Firebase clients know the default bucket.
+    pub bucket: Option<String>,
+}
+
+/// `[functions.NAME]`
+#[derive(Debug, Clone)]
+pub struct FunctionSpec {
+    pub name: String,
+    /// The line of `[functions.NAME]`, from 1.
+    pub line: usize,
+    pub trigger: Trigger,
+    /// Further names that run the same function, in every URL form.
+    pub aliases: Vec<String>,
+    pub auth: Auth,
+    /// `None` (written `"none"`): the runtime adds nothing and OPTIONS reaches the function.
+    pub cors: Option<Cors>,
+    pub limits: Limits,
+    pub secrets: Vec<Secret>,
+    /// The bucket that `context.bucket()` opens, by its key in [`Manifest::buckets`].
+    pub bucket: Option<String>,
+    pub error_format: ErrorFormat,
+    /// `false`: every URL of the function answers 404 and no event reaches it.
+    pub enabled: bool,
+}
+
+/// What causes an invocation. A closed set: a new kind is a new variant, and the compiler then names
+/// every place that has to know it. `callable` and `schedule` are reserved words until they exist.
+#[derive(Debug, Clone)]
+pub enum Trigger {
+    Http(HttpTrigger),
+    Storage(StorageTrigger),
+}
+
+/// `http = { … }`
+#[derive(Debug, Clone)]
+pub struct HttpTrigger {
+    /// URLs beside those that follow from the function's name.
+    pub routes: Vec<Route>,
+    /// Whether `/NAME/anything` runs the function too (as Cloud Functions does; the default).
+    pub subpaths: bool,
+}
+
+/// One explicit route: `"POST /api/v1/upload_chunk/{uid}"`, or without a method for all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    pub method: Option<String>,
+    /// In matchit's syntax: `{name}` is one segment, `{*name}` the rest.
+    pub path: String,
+}
+
+/// `storage = { bucket = "…", event = "finalized", prefix = "…" }`
+#[derive(Debug, Clone)]
+pub struct StorageTrigger {
+    pub bucket: String,
+    pub event: StorageEvent,
+    pub prefix: String,
+    pub retry: Retry,
+}
+
+/// The events of an object, by the last word of their CloudEvent type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorageEvent {
+    Finalized,
+    Deleted,
+    MetadataUpdated,
+}
+
+/// `retry = { attempts = 8, backoff = "1s..10m", window = "24h" }`
+#[derive(Debug, Clone)]
+pub struct Retry {
+    pub attempts: u32,
+    pub first_backoff: Duration,
+    pub last_backoff: Duration,
+    pub window: Duration,
+}
+
+/// Who may call. There is no default: an open door is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// The router answers 401 without a valid token.
+    Required,
+    /// The router verifies; the function decides and words the refusal.
+    Function,
+    /// Nobody looks at tokens.
+    None,
+}
+
+/// `[cors.NAME]`
+#[derive(Debug, Clone)]
+pub struct Cors {
+    pub name: String,
+    pub origins: Origins,
+    pub max_age: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// Written `["*"]`.
+    Any,
+    /// Scheme, host and port, as a browser sends them.
+    Listed(Vec<String>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// From the first byte of the request to the return of the function.
+    pub timeout: Duration,
+    /// The longest silence of a client that is sending a body.
+    pub idle_timeout: Duration,
+    /// Bytes of one request body.
+    pub max_body: u64,
+    /// Invocations of this function at the same time.
+    pub concurrency: u32,
+}
+
+/// `"NAME"`, or `"NAME?"` for one that may be missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    pub name: String,
+    pub required: bool,
+}
+
+/// The shape of the refusals that the router words itself (413, 429, 500, 503, 504 …), so that old
+/// clients find the text where they look for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorFormat {
+    /// `{"error":{"status":"NOT_FOUND","message":"…"}}`
+    Firebase,
+    /// `{"detail":"…"}`
+    Detail,
+    /// `{"status":"error","message":"…"}`
+    Message,
+    /// `{"error":"…"}`
+    Error,
+}
+
+/// `[buckets.NAME]`
+#[derive(Debug, Clone)]
+pub struct BucketSpec {
+    pub name: String,
+    /// A folder below the disk's base path.
+    pub root: String,
+    /// `user_uploads/{uid}/{path}`: a literal prefix, one segment that names the owner, the rest.
+    pub object_name: ObjectNameTemplate,
+    /// Bytes of one object.
+    pub max_object: u64,
+    /// Bytes of all objects of one owner; `None`: unlimited.
+    pub quota_per_user: Option<u64>,
+    /// Bytes of the disk that an upload must leave free.
+    pub min_free: u64,
+}
+
+/// `user_uploads/{uid}/{path}` taken apart: objects are `{prefix}{owner}/{path}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectNameTemplate {
+    /// With its trailing slash: `user_uploads/`; may be empty.
+    pub prefix: String,
+}
+
+/// `[[rewrites]]`: a path that runs a function, which sees it whole.
+#[derive(Debug, Clone)]
+pub struct Rewrite {
+    /// An exact path, or one ending in `/**`.
+    pub source: String,
+    pub function: String,
+    pub line: usize,
+}
