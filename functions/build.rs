@@ -1,1 +1,5 @@
-fn main() {}
+//! Turns manifest.toml into the module list and the registry.
+
+fn main() {
+    manifest::codegen::generate();
+}

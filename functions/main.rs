@@ -1,1 +1,7 @@
-fn main() {}
+//! The one binary: the runtime, with these functions.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runtime::main(functions::registry())
+}

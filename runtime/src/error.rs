@@ -1,4 +1,4 @@
-//! The one vocabulary of failures, and the only place that turns one into a response.
+//! The one vocabulary of failures. `respond.rs` turns one into a response, nothing else does.
 //!
 //! An [`Error`] keeps two audiences apart: `message` is for the caller, the source is for the log.
 //! Whatever the code of a function does, a caller never reads a source.
@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -99,9 +99,10 @@ impl ErrorCode {
 /// Why an invocation failed: a code, a text for the caller and, for the log alone, a cause.
 #[derive(Debug)]
 pub struct Error {
-    pub(crate) code: ErrorCode,
-    pub(crate) status: Option<StatusCode>,
-    pub(crate) message: Cow<'static, str>,
+    code: ErrorCode,
+    status: Option<StatusCode>,
+    message: Cow<'static, str>,
+    pub(crate) allow: Option<HeaderValue>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -112,6 +113,7 @@ impl Error {
             code,
             status: None,
             message: message.into(),
+            allow: None,
             source: None,
         }
     }
@@ -119,6 +121,20 @@ impl Error {
     /// A failure that is nobody's business: the caller reads `INTERNAL`, the log reads `source`.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::new(ErrorCode::Internal, "INTERNAL").because(source)
+    }
+
+    /// 405, with the `Allow` header that HTTP demands (RFC 9110 §15.5.6).
+    pub fn method_not_allowed(allow: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::new(ErrorCode::InvalidArgument, message)
+            .with_status(StatusCode::METHOD_NOT_ALLOWED);
+        error.allow = Some(HeaderValue::from_static(allow));
+        error
+    }
+
+    /// The body is longer than the function's `max_body`.
+    pub(crate) fn too_large() -> Self {
+        Self::new(ErrorCode::InvalidArgument, "The request body is too large.")
+            .with_status(StatusCode::PAYLOAD_TOO_LARGE)
     }
 
     /// Adds the cause that the log shows.

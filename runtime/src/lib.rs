@@ -1,1 +1,68 @@
-//! placeholder
+//! Cloud Functions for Firebase, in one container you own: the runtime, which knows no function.
+//!
+//! The modules in the order a request meets them:
+//!
+//! ```text
+//! client ─▶ server ─▶ dispatch ─▶ edge ─▶ route ─▶ policy (identity) ─▶ invocation ─▶ function
+//!   ◀──────────── response, or Error -> response; CORS, request id and a log line on both ◀──┘
+//! ```
+//!
+//! and what a function reaches through its [`Context`]:
+//!
+//! ```text
+//! context.bucket(…)  ─▶ storage ─▶ ledger     bytes on the disk; what they are, in SQLite beside them
+//! context.database() ─▶ database              PostgreSQL, or SQLite
+//! ```
+
+mod cli;
+mod config;
+mod open;
+mod process;
+
+mod app;
+mod dispatch;
+mod edge;
+mod health;
+mod invocation;
+mod policy;
+mod route;
+mod server;
+
+mod body;
+mod context;
+mod error;
+mod function;
+mod identity;
+mod respond;
+mod secrets;
+
+mod database;
+mod events;
+mod ledger;
+mod storage;
+
+mod telemetry;
+mod tls;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use body::Body;
+pub use cli::main;
+pub use context::{Context, InvocationId};
+pub use database::{
+    Database, DatabaseError, Migrations, Parameters, Rows, Statement, ToValue, Value,
+};
+pub use error::{Error, ErrorCode, Result};
+pub use events::{CloudEvent, StorageObjectData};
+pub use function::{
+    EventFunction, Function, HttpFunction, Json, Raw, Registry, Request, Response, StorageEvent,
+};
+pub use identity::{AuthError, Principal};
+pub use respond::{json, set, typed};
+pub use storage::{
+    Bucket, InvalidObjectName, Object, ObjectName, ObjectReader, PutOptions, StorageError, Upload,
+};
+
+/// The HTTP vocabulary of a function's request and response.
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};

@@ -36,14 +36,18 @@ pub struct FunctionSpec {
     pub trigger: Trigger,
     /// Further names that run the same function, in every URL form.
     pub aliases: Vec<String>,
+    /// [`Auth::Required`] for an event: nobody but the router itself delivers one.
     pub auth: Auth,
     /// `None` (written `"none"`): the runtime adds nothing and OPTIONS reaches the function.
     pub cors: Option<Cors>,
     pub limits: Limits,
     pub secrets: Vec<Secret>,
-    /// The bucket that `context.bucket()` opens, by its key in [`Manifest::buckets`].
+    /// The bucket that `context.bucket()` opens, by its key in [`Manifest::buckets`]. For an event it is
+    /// the bucket of the event, unless the entry names another.
     pub bucket: Option<String>,
     pub error_format: ErrorFormat,
+    /// Shell lines that call the function, with `$BASE` and `$TOKEN` set: `router dev` prints them.
+    pub examples: Vec<String>,
     /// `false`: every URL of the function answers 404 and no event reaches it.
     pub enabled: bool,
 }

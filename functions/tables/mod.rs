@@ -1,0 +1,6 @@
+//! The tables that these functions share. The SQL that makes them is in `functions/migrations`.
+
+pub(crate) mod users;
+
+#[cfg(test)]
+mod tests;

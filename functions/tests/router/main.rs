@@ -1,0 +1,24 @@
+//! The product as its callers meet it: the real binary, over sockets, on both databases.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod harness;
+
+mod auth_sync;
+mod blueprint;
+mod cli;
+mod conditional;
+mod cors;
+mod database_outage;
+mod download;
+mod file_names;
+mod framing;
+mod hello_world;
+mod identity;
+mod key_outage;
+mod lifecycle;
+mod limits;
+mod ownership;
+mod ranges;
+mod upload;
+mod upload_abandoned;
+mod urls;

@@ -1,0 +1,286 @@
+//! `[functions.NAME]`
+
+use super::limits::{self, CorsChoice, Defaults};
+use super::trigger;
+use super::{Defined, TriggerKind, resolve, unknown_name};
+use crate::fault::{Code, Faults};
+use crate::literal::shown;
+use crate::model::{Auth, BucketSpec, Cors, ErrorFormat, FunctionSpec, Route, Secret, Trigger};
+use crate::names;
+use crate::reader::{Table, Text};
+
+const KEYS: [&str; 15] = [
+    "http",
+    "storage",
+    "aliases",
+    "auth",
+    "public",
+    "cors",
+    "timeout",
+    "max_body",
+    "concurrency",
+    "secrets",
+    "bucket",
+    "error_format",
+    "enabled",
+    "examples",
+    "retry",
+];
+
+/// The keys that one kind of trigger gives a meaning to.
+const KEYS_OF_ONE_TRIGGER: [(&str, TriggerKind); 6] = [
+    ("auth", TriggerKind::Http),
+    ("public", TriggerKind::Http),
+    ("cors", TriggerKind::Http),
+    ("max_body", TriggerKind::Http),
+    ("error_format", TriggerKind::Http),
+    ("retry", TriggerKind::Storage),
+];
+
+const AUTH: [(&str, Auth); 3] = [
+    ("required", Auth::Required),
+    ("function", Auth::Function),
+    ("none", Auth::None),
+];
+
+const ERROR_FORMATS: [(&str, ErrorFormat); 4] = [
+    ("firebase", ErrorFormat::Firebase),
+    ("detail", ErrorFormat::Detail),
+    ("message", ErrorFormat::Message),
+    ("error", ErrorFormat::Error),
+];
+
+/// What a function's entry may refer to.
+pub(super) struct Scope<'s> {
+    pub(super) project: Option<&'s str>,
+    pub(super) cors: &'s Defined<Cors>,
+    pub(super) buckets: &'s Defined<BucketSpec>,
+    pub(super) defaults: &'s Defaults,
+}
+
+/// One entry, with the places of everything that may clash with another one.
+pub(crate) struct Entry<'d> {
+    pub(crate) name: Text<'d>,
+    pub(crate) aliases: Vec<Text<'d>>,
+    pub(crate) routes: Vec<RouteEntry<'d>>,
+    pub(crate) trigger: Option<TriggerKind>,
+    pub(super) inherits_timeout: bool,
+    /// `None` when the entry has faults.
+    pub(super) spec: Option<FunctionSpec>,
+}
+
+pub(crate) struct RouteEntry<'d> {
+    pub(crate) route: Route,
+    pub(crate) text: Text<'d>,
+}
+
+pub(super) fn read<'d>(
+    name: &Text<'d>,
+    table: &Table<'d>,
+    scope: &Scope<'_>,
+    faults: &mut Faults<'_>,
+) -> Entry<'d> {
+    table.check_keys_except(&KEYS, &trigger::PLANNED, faults);
+    names::check_function(name, scope.project, faults);
+    let aliases = table.distinct_texts("aliases", faults).unwrap_or_default();
+    for alias in &aliases {
+        names::check_alias(alias, scope.project, faults);
+    }
+    let kind = trigger::kind(table, faults);
+    if let Some(kind) = kind {
+        check_trigger_keys(table, kind, faults);
+    }
+    let (trigger, routes) = match kind {
+        Some(TriggerKind::Http) => trigger::read_http(table, faults),
+        Some(TriggerKind::Storage) => (
+            trigger::read_storage(table, scope.buckets, faults),
+            Vec::new(),
+        ),
+        None => (None, Vec::new()),
+    };
+    let spec = read_spec(name, table, scope, kind, trigger, &aliases, faults);
+    Entry {
+        name: name.clone(),
+        aliases,
+        routes,
+        trigger: kind,
+        inherits_timeout: table.value("timeout").is_none(),
+        spec,
+    }
+}
+
+fn read_spec(
+    name: &Text<'_>,
+    table: &Table<'_>,
+    scope: &Scope<'_>,
+    kind: Option<TriggerKind>,
+    trigger: Option<Trigger>,
+    aliases: &[Text<'_>],
+    faults: &mut Faults<'_>,
+) -> Option<FunctionSpec> {
+    // Everything is read, so that every fault is found, before anything is given up.
+    let auth = match kind {
+        Some(TriggerKind::Http) => read_auth(table, faults),
+        // Nobody calls it but the router itself.
+        Some(TriggerKind::Storage) | None => Some(Auth::Required),
+    };
+    let kind = kind.unwrap_or(TriggerKind::Http);
+    let cors = match kind {
+        TriggerKind::Http => limits::read_cors(table, scope.cors, faults)
+            .as_ref()
+            .or(scope.defaults.cors.as_ref())
+            .and_then(CorsChoice::policy),
+        TriggerKind::Storage => None,
+    };
+    let limits = limits::read(name, table, kind, scope.defaults, faults);
+    let secrets = read_secrets(table, faults);
+    let bucket = read_bucket(table, scope.buckets, faults);
+    let error_format = choice(
+        table,
+        "error_format",
+        "error format",
+        &ERROR_FORMATS,
+        faults,
+    );
+    let enabled = table.boolean("enabled", faults);
+    let examples = table.texts("examples", faults).unwrap_or_default();
+
+    let trigger = trigger?;
+    let own_bucket = match &trigger {
+        Trigger::Http(_) => None,
+        Trigger::Storage(storage) => Some(storage.bucket.clone()),
+    };
+    Some(FunctionSpec {
+        name: name.value.to_owned(),
+        line: faults.place(name.span.start).line,
+        trigger,
+        aliases: owned(aliases),
+        auth: auth?,
+        cors,
+        limits,
+        secrets,
+        bucket: bucket.or(own_bucket),
+        error_format: error_format.unwrap_or(ErrorFormat::Firebase),
+        enabled: enabled.unwrap_or(true),
+        examples: owned(&examples),
+    })
+}
+
+fn owned(texts: &[Text<'_>]) -> Vec<String> {
+    texts.iter().map(|text| text.value.to_owned()).collect()
+}
+
+fn check_trigger_keys(table: &Table<'_>, kind: TriggerKind, faults: &mut Faults<'_>) {
+    for (key, owner) in KEYS_OF_ONE_TRIGGER {
+        if owner == kind {
+            continue;
+        }
+        if let Some(span) = table.key(key) {
+            let message = format!(
+                "`{key}` is for functions with `{}`, and {} has `{}`",
+                owner.key(),
+                table.name,
+                kind.key()
+            );
+            faults
+                .add(Code::KeyOfOtherTrigger, span, message)
+                .help(format!("remove `{key}`"));
+        }
+    }
+}
+
+fn read_auth(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Auth> {
+    let public = table.boolean("public", faults);
+    if table.value("auth").is_none() {
+        faults
+            .add(
+                Code::MissingKey,
+                table.span.clone(),
+                format!(
+                    "{} does not say who may call it: `auth` has no default",
+                    table.name
+                ),
+            )
+            .help(
+                "`auth = \"required\"`: the router answers 401 without a valid token; \
+                 `\"function\"`: the function decides; `\"none\"`, with `public = true`: everybody",
+            );
+    }
+    let auth = choice(table, "auth", "`auth`", &AUTH, faults)?;
+    let span = |key: &str| table.value(key).map_or(0..0, toml::Spanned::span);
+    match (auth, public) {
+        (Auth::None, Some(true)) => {}
+        (Auth::None, _) => {
+            let message = format!(
+                "everybody may call {}, and it is not marked as public",
+                table.name
+            );
+            faults
+                .add(Code::OpenDoor, span("auth"), message)
+                .help("add `public = true` when that is meant");
+        }
+        (_, Some(true)) => {
+            let message = format!(
+                "{} is marked as public, but `auth` asks for a caller",
+                table.name
+            );
+            faults
+                .add(Code::OpenDoor, span("public"), message)
+                .related(span("auth"), "this decides")
+                .help("remove `public`, or write `auth = \"none\"`");
+        }
+        _ => {}
+    }
+    Some(auth)
+}
+
+fn choice<T: Copy>(
+    table: &Table<'_>,
+    key: &str,
+    what: &str,
+    choices: &[(&str, T)],
+    faults: &mut Faults<'_>,
+) -> Option<T> {
+    let text = table.text(key, faults)?;
+    let found = choices.iter().find(|(name, _)| *name == text.value);
+    if found.is_none() {
+        unknown_name(&text, what, choices.iter().map(|(name, _)| *name), faults);
+    }
+    found.map(|(_, value)| *value)
+}
+
+fn read_secrets(table: &Table<'_>, faults: &mut Faults<'_>) -> Vec<Secret> {
+    let texts = table.distinct_texts("secrets", faults).unwrap_or_default();
+    let mut secrets: Vec<Secret> = Vec::new();
+    for text in &texts {
+        let name = text.value.strip_suffix('?').unwrap_or(text.value);
+        if !names::is_variable(name) {
+            let message = format!("{} is not the name of a secret", shown(text.value));
+            faults
+                .add(Code::Format, text.span.clone(), message)
+                .help("an environment variable in capitals, `\"MISTRAL_API_KEY\"`, or with `?` when it may be missing");
+        } else if secrets.iter().any(|secret| secret.name == name) {
+            faults
+                .add(
+                    Code::Duplicate,
+                    text.span.clone(),
+                    format!("`{name}` stands in `secrets` both with and without `?`"),
+                )
+                .help("remove one of them");
+        }
+        secrets.push(Secret {
+            name: name.to_owned(),
+            required: name.len() == text.value.len(),
+        });
+    }
+    secrets
+}
+
+fn read_bucket(
+    table: &Table<'_>,
+    buckets: &Defined<BucketSpec>,
+    faults: &mut Faults<'_>,
+) -> Option<String> {
+    let name = table.text("bucket", faults)?;
+    resolve(&name, "bucket", buckets, faults).map(|bucket| bucket.name.clone())
+}

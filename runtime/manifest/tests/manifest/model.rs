@@ -1,0 +1,166 @@
+//! What a valid text means.
+
+use std::time::Duration;
+
+use manifest::{
+    Auth, ErrorFormat, Manifest, Origins, Route, Secret, Severity, StorageEvent, Trigger, parse,
+};
+
+use crate::{HEAD, PRODUCT};
+
+/// Everything that the format has, in one manifest.
+const COMPLETE: &str = include_str!("complete.toml");
+
+fn valid(text: &str) -> Manifest {
+    let parsed = parse(text);
+    let errors = |fault: &&manifest::Fault| fault.severity == Severity::Error;
+    let errors: Vec<_> = parsed.faults.iter().filter(errors).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    parsed.manifest.unwrap()
+}
+
+#[test]
+fn the_manifest_of_this_repository_is_valid() {
+    let manifest = valid(PRODUCT);
+    assert_eq!(manifest.project.id, "holograms-media");
+    let chunks = &manifest.functions["chunks"];
+    assert_eq!(chunks.bucket.as_deref(), Some("chunks"));
+    assert_eq!(chunks.error_format, ErrorFormat::Detail);
+    assert_eq!(chunks.limits.timeout, Duration::from_secs(3600));
+    assert_eq!(chunks.limits.idle_timeout, Duration::from_secs(30));
+    assert_eq!(chunks.limits.max_body, 2 << 30);
+    let line = PRODUCT
+        .lines()
+        .position(|line| line == "[functions.chunks]");
+    assert_eq!(Some(chunks.line), line.map(|before| before + 1));
+}
+
+#[test]
+fn every_part_of_the_format_is_understood() {
+    let manifest = valid(COMPLETE);
+    assert_eq!(manifest.project.regions, ["europe-west1", "us-central1"]);
+    assert_eq!(manifest.default_cors.as_ref().unwrap().name, "app");
+    assert_eq!(manifest.functions.len(), 5);
+    assert_eq!(manifest.rewrites.len(), 2);
+    assert_eq!(manifest.rewrites[0].source, "/api/chat");
+
+    let chat = &manifest.functions["tria_chat_handler"];
+    assert_eq!(chat.auth, Auth::Function);
+    assert_eq!(chat.limits.max_body, 64 << 10);
+    assert_eq!(chat.cors.as_ref().unwrap().name, "app");
+    let secret = |name: &str, required| Secret {
+        name: name.to_owned(),
+        required,
+    };
+    assert_eq!(
+        chat.secrets,
+        [secret("MISTRAL_API_KEY", false), secret("OTHER", true)]
+    );
+    assert!(!chat.enabled);
+
+    let event = &manifest.functions["process_chunk"];
+    let Trigger::Storage(storage) = &event.trigger else {
+        panic!("{event:?}");
+    };
+    assert_eq!(storage.event, StorageEvent::Finalized);
+    assert_eq!(storage.prefix, "user_uploads/");
+    assert_eq!(storage.retry.attempts, 5);
+    assert_eq!(storage.retry.last_backoff, Duration::from_secs(600));
+    assert_eq!(event.bucket.as_deref(), Some("chunks"));
+    assert!(event.cors.is_none());
+
+    let hello = &manifest.functions["hello_world"];
+    assert!(hello.cors.is_none());
+    assert_eq!(hello.examples, ["curl $BASE/hello_world"]);
+    let Origins::Listed(origins) = &manifest.default_cors.unwrap().origins else {
+        panic!("listed origins");
+    };
+    assert_eq!(origins.len(), 2);
+    assert_eq!(
+        manifest.functions["auth_sync"]
+            .cors
+            .as_ref()
+            .unwrap()
+            .origins,
+        Origins::Any
+    );
+    assert_eq!(
+        manifest.buckets["chunks"].object_name.prefix,
+        "user_uploads/"
+    );
+}
+
+#[test]
+fn what_is_not_written_has_a_default() {
+    let text = format!(
+        "{HEAD}[functions.f]\nhttp = {{}}\nauth = \"required\"\n[functions.g]\nstorage = {{ bucket = \"chunks\", event = \"deleted\" }}"
+    );
+    let manifest = valid(&text);
+    let f = &manifest.functions["f"];
+    assert_eq!(f.limits.timeout, Duration::from_secs(60));
+    assert_eq!(f.limits.idle_timeout, Duration::from_secs(30));
+    assert_eq!(f.limits.max_body, 10 << 20);
+    assert_eq!(f.limits.concurrency, 80);
+    assert_eq!(f.error_format, ErrorFormat::Firebase);
+    assert!(f.enabled && f.cors.is_none() && f.bucket.is_none());
+    assert!(matches!(&f.trigger, Trigger::Http(http) if http.subpaths && http.routes.is_empty()));
+    let Trigger::Storage(storage) = &manifest.functions["g"].trigger else {
+        panic!("a storage trigger");
+    };
+    assert_eq!(storage.retry.attempts, 8);
+    assert_eq!(storage.retry.first_backoff, Duration::from_secs(1));
+    assert_eq!(storage.retry.window, Duration::from_secs(24 * 3600));
+    assert_eq!(storage.prefix, "");
+    assert_eq!(manifest.buckets["chunks"].min_free, 128 << 20);
+    assert_eq!(manifest.buckets["chunks"].quota_per_user, None);
+}
+
+#[test]
+fn defaults_are_inherited_key_by_key() {
+    let defaults = "[defaults]\ntimeout = { total = \"20s\", idle = \"5s\" }\nmax_body = \"1MiB\"\nconcurrency = 7\ncors = \"app\"\n";
+    let text = format!(
+        "{HEAD}{defaults}[functions.f]\nhttp = {{}}\nauth = \"required\"\nmax_body = \"2MiB\"\n\
+         [functions.g]\nstorage = {{ bucket = \"chunks\", event = \"deleted\" }}\nconcurrency = 1"
+    );
+    let manifest = valid(&text);
+    let f = &manifest.functions["f"];
+    assert_eq!(f.limits.timeout, Duration::from_secs(20));
+    assert_eq!(f.limits.idle_timeout, Duration::from_secs(5));
+    assert_eq!((f.limits.max_body, f.limits.concurrency), (2 << 20, 7));
+    assert_eq!(f.cors.as_ref().unwrap().name, "app");
+    let g = &manifest.functions["g"];
+    assert_eq!(g.limits.timeout, Duration::from_secs(20));
+    assert_eq!(g.limits.concurrency, 1);
+    assert!(g.cors.is_none());
+}
+
+#[test]
+fn two_functions_may_share_a_path_with_different_methods() {
+    let text = format!(
+        "{HEAD}[functions.f]\nhttp = {{ routes = [\"GET /items/{{id}}\"] }}\nauth = \"required\"\n\
+         [functions.g]\nhttp = {{ routes = [\"POST /items/{{id}}\", \"DELETE /items/{{id}}\"] }}\nauth = \"required\""
+    );
+    let manifest = valid(&text);
+    let Trigger::Http(http) = &manifest.functions["g"].trigger else {
+        panic!("an http trigger");
+    };
+    let route = |method: &str| Route {
+        method: Some(method.to_owned()),
+        path: "/items/{id}".to_owned(),
+    };
+    assert_eq!(http.routes, [route("POST"), route("DELETE")]);
+}
+
+#[test]
+fn overlaps_with_a_defined_winner_are_no_clash() {
+    for lines in [
+        "http = { routes = [\"/v0/b/{bucket}/o\", \"/v0/b/{bucket}/o/{*object}\", \"/v0/b/x/o\"] }",
+        "http = { routes = [\"/f\", \"/f/deeper/{*rest}\"] }",
+        "http = {}\n[[rewrites]]\nsource = \"/api/chat\"\nfunction = \"f\"\n[[rewrites]]\nsource = \"/api/**\"\nfunction = \"f\"",
+        "http = {}\n[[rewrites]]\nsource = \"/**\"\nfunction = \"f\"",
+    ] {
+        valid(&format!(
+            "{HEAD}[functions.f]\nauth = \"required\"\n{lines}"
+        ));
+    }
+}

@@ -1,0 +1,100 @@
+//! Everything that a request can meet, put together once from a manifest, a registry and the
+//! backends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use manifest::{FunctionSpec, Manifest};
+
+use crate::context::{Backends, InvocationId};
+use crate::function::Function;
+use crate::identity::Verifier;
+use crate::policy::cors::CorsPolicy;
+use crate::policy::slots::Slots;
+use crate::route::RouteTable;
+use crate::telemetry::access_log::AccessLog;
+
+/// Invocations in the whole process; beyond it, memory is the next thing to go.
+const IN_FLIGHT: u32 = 10_000;
+
+pub(crate) struct App {
+    pub(crate) routes: RouteTable,
+    pub(crate) entries: Vec<Arc<Entry>>,
+    /// For URLs that belong to no function.
+    pub(crate) default_cors: Option<CorsPolicy>,
+    pub(crate) verifier: Verifier,
+    pub(crate) backends: Arc<Backends>,
+    pub(crate) access_log: Arc<AccessLog>,
+    pub(crate) in_flight: Slots,
+    pub(crate) invocations: InvocationIds,
+}
+
+/// One function, with everything about it that a request needs resolved.
+pub(crate) struct Entry {
+    pub(crate) spec: Arc<FunctionSpec>,
+    pub(crate) function: Function,
+    pub(crate) cors: Option<CorsPolicy>,
+    pub(crate) slots: Slots,
+}
+
+impl App {
+    pub(crate) fn new(
+        manifest: &Manifest,
+        functions: Vec<(FunctionSpec, Function)>,
+        verifier: Verifier,
+        backends: Backends,
+        access_log: Arc<AccessLog>,
+    ) -> Self {
+        let entries: Vec<_> = functions
+            .into_iter()
+            .map(|(spec, function)| {
+                Arc::new(Entry {
+                    cors: spec.cors.as_ref().map(CorsPolicy::new),
+                    slots: Slots::new(spec.limits.concurrency),
+                    spec: Arc::new(spec),
+                    function,
+                })
+            })
+            .collect();
+        Self {
+            routes: RouteTable::new(manifest, entries.iter().map(|entry| &*entry.spec)),
+            entries,
+            default_cors: manifest.default_cors.as_ref().map(CorsPolicy::new),
+            verifier,
+            backends: Arc::new(backends),
+            access_log,
+            in_flight: Slots::new(IN_FLIGHT),
+            invocations: InvocationIds::new(),
+        }
+    }
+}
+
+/// Numbers invocations: 12 digits that differ between processes, 12 that count.
+pub(crate) struct InvocationIds {
+    process: u64,
+    next: AtomicU64,
+}
+
+impl InvocationIds {
+    fn new() -> Self {
+        let (process, _) = uuid::Uuid::new_v4().as_u64_pair();
+        Self {
+            process,
+            next: AtomicU64::new(1),
+        }
+    }
+
+    pub(crate) fn next(&self) -> InvocationId {
+        let mut digits = [0; 24];
+        hex(self.process, &mut digits[..12]);
+        hex(self.next.fetch_add(1, Ordering::Relaxed), &mut digits[12..]);
+        InvocationId(digits)
+    }
+}
+
+fn hex(mut number: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 15) as usize];
+        number >>= 4;
+    }
+}

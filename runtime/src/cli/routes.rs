@@ -1,0 +1,123 @@
+//! `router routes`: every concrete URL of every function, as a table.
+
+use std::time::Duration;
+
+use manifest::{Auth, FunctionSpec, Manifest, Trigger};
+
+use super::{print, serve};
+use crate::config::{Config, Mode};
+use crate::function::Registry;
+
+pub(super) fn run(registry: &Registry) -> anyhow::Result<()> {
+    let config = Config::from_environment(Mode::Dev)?;
+    print(&table(&serve::manifest_of(registry, &config)?));
+    Ok(())
+}
+
+pub(super) fn table(manifest: &Manifest) -> String {
+    let heading = ["METHOD", "URL", "FUNCTION", "AUTH", "CORS", "LIMITS"].map(str::to_owned);
+    let mut rows = vec![heading];
+    for spec in manifest.functions.values() {
+        for (method, url) in urls(manifest, spec) {
+            rows.push([
+                method,
+                url,
+                spec.name.clone(),
+                auth(spec.auth).to_owned(),
+                spec.cors
+                    .as_ref()
+                    .map_or("none", |cors| &cors.name)
+                    .to_owned(),
+                limits(spec),
+            ]);
+        }
+    }
+    align(&rows)
+}
+
+/// In the order in which the route table tries the forms.
+fn urls(manifest: &Manifest, spec: &FunctionSpec) -> Vec<(String, String)> {
+    let Trigger::Http(http) = &spec.trigger else {
+        return vec![("EVENT".to_owned(), "-".to_owned())];
+    };
+    let tail = if http.subpaths { "[/*]" } else { "" };
+    let project = &manifest.project;
+    let names: Vec<&String> = std::iter::once(&spec.name).chain(&spec.aliases).collect();
+    let any = || "*".to_owned();
+    let mut urls = Vec::new();
+    for name in &names {
+        for region in &project.regions {
+            let host = format!("{region}-{}.cloudfunctions.net", project.id);
+            urls.push((any(), format!("//{host}/{name}{tail}")));
+        }
+        let service = name.to_ascii_lowercase().replace('_', "-");
+        urls.push((any(), format!("//{service}-*.run.app/*")));
+    }
+    for route in &http.routes {
+        let method = route.method.clone().unwrap_or_else(any);
+        urls.push((method, route.path.clone()));
+    }
+    for rewrite in &manifest.rewrites {
+        if names.contains(&&rewrite.function) {
+            urls.push((any(), rewrite.source.clone()));
+        }
+    }
+    for name in &names {
+        urls.push((any(), format!("/{name}{tail}")));
+    }
+    for name in &names {
+        for region in &project.regions {
+            urls.push((any(), format!("/{}/{region}/{name}{tail}", project.id)));
+        }
+    }
+    urls
+}
+
+fn auth(auth: Auth) -> &'static str {
+    match auth {
+        Auth::Required => "required",
+        Auth::Function => "function",
+        Auth::None => "none",
+    }
+}
+
+fn limits(spec: &FunctionSpec) -> String {
+    let limits = &spec.limits;
+    format!(
+        "{}, {}, {} at once",
+        duration(limits.timeout),
+        bytes(limits.max_body),
+        limits.concurrency
+    )
+}
+
+fn duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        s if s >= 3600 && s.is_multiple_of(3600) => format!("{}h", s / 3600),
+        s => format!("{s}s"),
+    }
+}
+
+fn bytes(bytes: u64) -> String {
+    [("GiB", 30), ("MiB", 20), ("KiB", 10)]
+        .iter()
+        .find(|(_, shift)| bytes >> shift > 0 && bytes.is_multiple_of(1 << shift))
+        .map_or_else(
+            || format!("{bytes}B"),
+            |(unit, shift)| format!("{}{unit}", bytes >> shift),
+        )
+}
+
+/// Columns as wide as their widest cell.
+fn align(rows: &[[String; 6]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let lines = rows.iter().map(|row| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

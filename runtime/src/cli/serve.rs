@@ -1,0 +1,82 @@
+//! `router serve`: everything opened in order, then the server until a signal stops it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use manifest::Manifest;
+use tokio::net::TcpListener;
+
+use crate::config::{self, Config, Mode};
+use crate::function::Registry;
+use crate::process::{self, Runtimes};
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::{self, Format};
+use crate::{open, server};
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// Keep root's rights when started as root
+    #[arg(long)]
+    stay_root: bool,
+}
+
+pub(super) fn run(registry: &Registry, options: &Options) -> anyhow::Result<()> {
+    let config = Config::from_environment(Mode::Serve)?;
+    telemetry::start(Format::Json, &config.log_level);
+    let manifest = manifest_of(registry, &config)?;
+    process::prepare_folder(&config.base_path, options.stay_root)?;
+    serve(registry, &config, &manifest, |_| {})
+}
+
+/// Serves until a signal. `listening` is called once with the bound address.
+pub(super) fn serve(
+    registry: &Registry,
+    config: &Config,
+    manifest: &Manifest,
+    listening: impl FnOnce(SocketAddr),
+) -> anyhow::Result<()> {
+    let format = match config.mode {
+        Mode::Serve => Format::Json,
+        Mode::Dev => Format::Text,
+    };
+    let runtimes = Runtimes::start().context("cannot start the threads")?;
+    let access_log = AccessLog::start(format).context("cannot start the access log")?;
+    let services = runtimes.services.handle().clone();
+    let served = runtimes.functions.block_on(async {
+        let app = open::app(registry, config, manifest, services, access_log.clone()).await?;
+        let listener = TcpListener::bind(config.address)
+            .await
+            .with_context(|| format!("cannot listen on {}", config.address))?;
+        let address = listener.local_addr()?;
+        tracing::info!("listening on http://{address}");
+        listening(address);
+        server::serve(listener, Arc::new(app), process::stop_signal()).await;
+        anyhow::Ok(())
+    });
+    access_log.flush();
+    // What still runs was cut off by the server; nobody waits for it here.
+    runtimes.functions.shutdown_background();
+    runtimes.services.shutdown_background();
+    served
+}
+
+/// The manifest in use, with what the environment overrules.
+///
+/// # Errors
+/// The report of its faults.
+pub(super) fn manifest_of(registry: &Registry, config: &Config) -> anyhow::Result<Manifest> {
+    let (name, text) = config::manifest_text(registry.manifest)?;
+    let parsed = manifest::parse(&text);
+    if !parsed.faults.is_empty() {
+        super::say(&manifest::render(&parsed.faults, &name, &text));
+    }
+    let mut manifest = parsed
+        .manifest
+        .with_context(|| format!("{name} has faults"))?;
+    if let Some(project) = &config.project_id {
+        manifest.project.id.clone_from(project);
+    }
+    Ok(manifest)
+}

@@ -1,0 +1,158 @@
+//! Where the process runs: every environment variable it reads, read once, here and nowhere else.
+//! What it does is in manifest.toml. `docs` of each variable: the README's table.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use manifest::Manifest;
+
+use crate::secrets::{Secret, Secrets};
+
+const GOOGLE_KEYS: &str =
+    "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
+const SECRET_FILES: &str = "/etc/secrets";
+
+pub(crate) struct Config {
+    pub(crate) mode: Mode,
+    pub(crate) address: SocketAddr,
+    /// The folder that holds buckets, ledger and the embedded database.
+    pub(crate) base_path: PathBuf,
+    pub(crate) database_url: Option<Secret>,
+    /// Overrules `[project] id`.
+    pub(crate) project_id: Option<String>,
+    pub(crate) jwks_url: String,
+    pub(crate) log_level: String,
+}
+
+/// Under which command the process runs: `router dev` needs nothing to be configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Serve,
+    Dev,
+}
+
+impl Config {
+    /// # Errors
+    /// A text for the operator: which variable is wrong or missing, and what it should be.
+    pub(crate) fn from_environment(mode: Mode) -> anyhow::Result<Self> {
+        if mode == Mode::Serve && variable("FIREBASE_AUTH_EMULATOR_HOST").is_some() {
+            bail!(
+                "FIREBASE_AUTH_EMULATOR_HOST is set: it would make forged tokens valid. Unset it, \
+                 or use `router dev`"
+            );
+        }
+        Ok(Self {
+            mode,
+            address: address(mode)?,
+            base_path: base_path(mode)?,
+            database_url: variable("NEON_DATABASE_URL").map(Secret::new),
+            project_id: variable("FIREBASE_PROJECT_ID"),
+            jwks_url: variable("FIREBASE_JWKS_URL").unwrap_or_else(|| GOOGLE_KEYS.to_owned()),
+            log_level: variable("LOG_LEVEL").unwrap_or_else(|| "info".to_owned()),
+        })
+    }
+}
+
+fn address(mode: Mode) -> anyhow::Result<SocketAddr> {
+    let port = match variable("PORT") {
+        None => 8080,
+        Some(port) => port
+            .parse()
+            .with_context(|| format!("PORT is {port:?}; write a number from 0 to 65535"))?,
+    };
+    let host = match (variable("HOST"), mode) {
+        (Some(host), _) => host
+            .parse()
+            .with_context(|| format!("HOST is {host:?}; write an address such as 0.0.0.0"))?,
+        (None, Mode::Serve) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        (None, Mode::Dev) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    if mode == Mode::Dev && !is_loopback(host) {
+        bail!(
+            "HOST is {host}: `router dev` accepts unsigned tokens and serves only on a loopback \
+             address. Unset HOST, or use `router serve`"
+        );
+    }
+    Ok(SocketAddr::new(host, port))
+}
+
+fn is_loopback(host: IpAddr) -> bool {
+    host.is_loopback() || host == IpAddr::V6(Ipv6Addr::LOCALHOST)
+}
+
+fn base_path(mode: Mode) -> anyhow::Result<PathBuf> {
+    match (variable("RENDER_DISK_BASE_PATH"), mode) {
+        (Some(path), _) => Ok(PathBuf::from(path)),
+        (None, Mode::Dev) => Ok(PathBuf::from(".data")),
+        (None, Mode::Serve) if variable("RENDER").is_some() => bail!(
+            "RENDER_DISK_BASE_PATH is not set: on Render, uploads would vanish at the next deploy. \
+             Set it to the mount path of a disk, as render.yaml does"
+        ),
+        (None, Mode::Serve) => bail!(
+            "RENDER_DISK_BASE_PATH is not set. Set it to the folder that keeps uploads, or use \
+             `router dev`, which keeps them in ./.data"
+        ),
+    }
+}
+
+/// The manifest to use: the file that `MANIFEST` names, `./manifest.toml` when present, or else
+/// the one compiled in. Its name, for messages, and its text.
+pub(crate) fn manifest_text(compiled_in: &str) -> anyhow::Result<(String, String)> {
+    let path = match variable("MANIFEST") {
+        Some(path) => path,
+        None if PathBuf::from("manifest.toml").is_file() => "manifest.toml".to_owned(),
+        None => {
+            return Ok((
+                "manifest.toml (compiled in)".to_owned(),
+                compiled_in.to_owned(),
+            ));
+        }
+    };
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    Ok((path, text))
+}
+
+/// The secrets that the functions list, from the environment or from `/etc/secrets/{name}`.
+///
+/// # Errors
+/// Every required one that is missing, with the functions that need it.
+pub(crate) fn secrets(manifest: &Manifest) -> anyhow::Result<Secrets> {
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    for function in manifest.functions.values() {
+        for secret in &function.secrets {
+            let value = variable(&secret.name).or_else(|| secret_file(&secret.name));
+            match value {
+                Some(value) => found.push((secret.name.clone(), Secret::new(value))),
+                None if secret.required => missing.push(format!(
+                    "{} (for [functions.{}])",
+                    secret.name, function.name
+                )),
+                None => {}
+            }
+        }
+    }
+    if !missing.is_empty() {
+        bail!(
+            "E008: missing secrets: {}. Set each as an environment variable or as the file \
+             {SECRET_FILES}/NAME",
+            missing.join(", ")
+        );
+    }
+    Ok(found.into_iter().collect())
+}
+
+fn secret_file(name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(PathBuf::from(SECRET_FILES).join(name)).ok()?;
+    Some(text.trim_end().to_owned())
+}
+
+/// A variable that is set to nothing counts as unset.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,143 @@
+//! What a function is given beside its input. It holds only what every function may use.
+
+use std::sync::Arc;
+
+use manifest::FunctionSpec;
+use tokio::time::Instant;
+
+use crate::database::Database;
+use crate::error::{Error, ErrorCode, Result};
+use crate::identity::{AuthError, Principal};
+use crate::route::Parameters;
+use crate::secrets::Secrets;
+use crate::storage::{Bucket, Storage};
+
+/// One invocation as its function sees it: who calls, until when, and what it may reach.
+#[derive(Clone)]
+pub struct Context {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    function: Arc<FunctionSpec>,
+    backends: Arc<Backends>,
+    invocation: InvocationId,
+    caller: Result<Arc<Principal>, AuthError>,
+    parameters: Parameters,
+    deadline: Instant,
+}
+
+/// What outlives every invocation.
+pub(crate) struct Backends {
+    pub(crate) database: Database,
+    pub(crate) storage: Storage,
+    pub(crate) secrets: Secrets,
+}
+
+/// 24 hexadecimal digits: a random number of this process, then a counter. Unique, not secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvocationId(pub(crate) [u8; 24]);
+
+impl InvocationId {
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Context {
+    pub(crate) fn new(
+        function: Arc<FunctionSpec>,
+        backends: Arc<Backends>,
+        invocation: InvocationId,
+        caller: Result<Arc<Principal>, AuthError>,
+        parameters: Parameters,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                function,
+                backends,
+                invocation,
+                caller,
+                parameters,
+                deadline,
+            }),
+        }
+    }
+
+    /// The verified caller, or why there is none. With `auth = "required"` it is always `Ok`; with
+    /// `auth = "none"` nobody looked, and it is `Err(AuthError::Missing)`.
+    ///
+    /// # Errors
+    /// What is wrong with the `Authorization` header, for a function that words its own refusal.
+    pub fn caller(&self) -> Result<&Principal, AuthError> {
+        match &self.inner.caller {
+            Ok(principal) => Ok(principal),
+            Err(error) => Err(*error),
+        }
+    }
+
+    /// The database that NEON_DATABASE_URL names, or the embedded one.
+    pub fn database(&self) -> &Database {
+        &self.inner.backends.database
+    }
+
+    /// A bucket of the manifest, by its name there.
+    ///
+    /// # Errors
+    /// Internal, when the manifest has no such bucket.
+    pub fn bucket(&self, name: &str) -> Result<Bucket> {
+        self.inner
+            .backends
+            .storage
+            .bucket(name)
+            .ok_or_else(|| Error::internal(format!("the manifest has no [buckets.{name}]")))
+    }
+
+    /// A secret that the function's manifest entry lists; `None` for an optional one that is unset.
+    ///
+    /// # Errors
+    /// Internal, when the entry does not list it.
+    pub fn secret(&self, name: &str) -> Result<Option<&str>> {
+        if !self.inner.function.secrets.iter().any(|s| s.name == name) {
+            return Err(Error::internal(format!(
+                "[functions.{}] does not list the secret {name}",
+                self.inner.function.name
+            )));
+        }
+        Ok(self.inner.backends.secrets.get(name))
+    }
+
+    /// One `{name}` of the route that matched, percent-decoded once.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when it is not UTF-8; internal when the route has no such parameter.
+    pub fn parameter(&self, name: &str) -> Result<String> {
+        let raw = self
+            .inner
+            .parameters
+            .get(name)
+            .ok_or_else(|| Error::internal(format!("the route has no {{{name}}}")))?;
+        percent_encoding::percent_decode_str(raw)
+            .decode_utf8()
+            .map(String::from)
+            .map_err(|error| {
+                Error::new(ErrorCode::InvalidArgument, "The path is not UTF-8.").because(error)
+            })
+    }
+
+    /// The pattern of the explicit route that matched, as the manifest writes it.
+    pub fn route(&self) -> Option<&str> {
+        self.inner.parameters.pattern()
+    }
+
+    /// When the invocation is cut.
+    pub fn deadline(&self) -> Instant {
+        self.inner.deadline
+    }
+
+    /// The id that the log and the `X-Request-Id` header carry.
+    pub fn invocation(&self) -> InvocationId {
+        self.inner.invocation
+    }
+}

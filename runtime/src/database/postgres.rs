@@ -1,0 +1,395 @@
+//! The functions' database in PostgreSQL, directly or behind a pooler in transaction mode.
+//!
+//! A pooler gives every transaction another server connection, so nothing here prepares a named
+//! statement, sets session state or takes a session lock: statements go out with their parameter
+//! types (`query_typed`), the migration lock belongs to its transaction.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use futures_util::TryStreamExt;
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use tokio_postgres::error::{DbError, Severity, SqlState};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Config, RowStream, Transaction};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::DatabaseError;
+use super::migrations::{self, Applied, Migration};
+use super::postgres_url::Target;
+use super::postgres_values;
+use super::row::Rows;
+use super::statement::Statement;
+
+const MAX_CONNECTIONS: usize = 10;
+const WAIT_FOR_A_CONNECTION: Duration = Duration::from_secs(2);
+const CONNECT: Duration = Duration::from_secs(5);
+const STATEMENT: Duration = Duration::from_secs(5);
+const MIGRATION: Duration = Duration::from_secs(60);
+
+pub(crate) struct Postgres {
+    pool: Pool,
+    tls: MakeRustlsConnect,
+    connections: Handle,
+}
+
+impl Postgres {
+    pub(crate) fn open(url: &str, connections: Handle) -> Result<Self, DatabaseError> {
+        let target = Target::parse(url, CONNECT)?;
+        let tls = target.tls()?;
+        let connect = ConnectOn {
+            connections: connections.clone(),
+            tls: tls.clone(),
+        };
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = Manager::from_connect(target.config, connect, recycling);
+        let pool = Pool::builder(manager)
+            .max_size(MAX_CONNECTIONS)
+            .wait_timeout(Some(WAIT_FOR_A_CONNECTION))
+            .create_timeout(Some(CONNECT))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| DatabaseError::Settings(error.to_string()))?;
+        Ok(Self {
+            pool,
+            tls,
+            connections,
+        })
+    }
+
+    pub(crate) async fn run_one(&self, statement: &Statement) -> Result<Rows, DatabaseError> {
+        let lease = self.lease().await?;
+        let answer = within(STATEMENT, async {
+            collect(start(lease.client(), statement).await?).await
+        })
+        .await?;
+        lease.give_back();
+        answer
+    }
+
+    /// Runs the statements in one transaction.
+    pub(crate) async fn run(&self, statements: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
+        let mut lease = self.lease().await?;
+        let mut transaction = within(STATEMENT, lease.client_mut().transaction()).await??;
+        let mut answers = Vec::with_capacity(statements.len());
+        for statement in statements {
+            let answer = within(STATEMENT, run_in(&mut transaction, statement)).await?;
+            match answer {
+                Ok(rows) => answers.push(rows),
+                Err(error) => {
+                    within(STATEMENT, transaction.rollback()).await??;
+                    lease.give_back();
+                    return Err(error);
+                }
+            }
+        }
+        let committed = within(STATEMENT, transaction.commit()).await?;
+        lease.give_back();
+        committed?;
+        Ok(answers)
+    }
+
+    pub(crate) async fn migrate(&self, known: &[Migration]) -> Result<(), DatabaseError> {
+        let mut lease = self.lease().await?;
+        let applied = within(MIGRATION, async {
+            while apply_next(lease.client_mut(), known).await? {}
+            Ok(())
+        })
+        .await?;
+        lease.give_back();
+        applied
+    }
+
+    async fn lease(&self) -> Result<Lease<'_>, DatabaseError> {
+        let client = self.pool.get().await.map_err(DatabaseError::unavailable)?;
+        Ok(Lease {
+            client: Some(client),
+            postgres: self,
+        })
+    }
+}
+
+/// Opens connections on the runtime that is to drive them, whoever asks for one.
+struct ConnectOn {
+    connections: Handle,
+    tls: MakeRustlsConnect,
+}
+
+type Connected = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
+
+impl Connect for ConnectOn {
+    fn connect(&self, config: &Config) -> Pin<Box<dyn Future<Output = Connected> + Send + '_>> {
+        let (config, tls) = (config.clone(), self.tls.clone());
+        Box::pin(async move {
+            // A JoinSet, because it ends the attempt when the pool stops waiting for it.
+            let mut attempt = JoinSet::new();
+            let connect = async move {
+                let (client, connection) = config.connect(tls).await?;
+                let driver = tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::warn!(error = %error, "a database connection was lost");
+                    }
+                });
+                Ok((client, driver))
+            };
+            attempt.spawn_on(connect, &self.connections);
+            match attempt.join_next().await {
+                Some(Ok(connected)) => connected,
+                // The runtime is shutting down: the pool's own limit ends this.
+                _ => std::future::pending().await,
+            }
+        })
+    }
+}
+
+/// A connection of the pool. It goes back only when its answers have been read to the end; otherwise
+/// (deadline, caller gone) whatever still runs on it is cancelled and it is closed.
+struct Lease<'a> {
+    client: Option<Object>,
+    postgres: &'a Postgres,
+}
+
+impl Lease<'_> {
+    fn client(&self) -> &Client {
+        self.client.as_ref().expect("held until given back")
+    }
+
+    fn client_mut(&mut self) -> &mut Client {
+        self.client.as_mut().expect("held until given back")
+    }
+
+    fn give_back(mut self) {
+        self.client = None;
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take().map(Object::take) else {
+            return;
+        };
+        let cancel = client.cancel_token();
+        let tls = self.postgres.tls.clone();
+        self.postgres.connections.spawn(async move {
+            // Best effort: closing the connection would not stop a statement that waits for a lock.
+            let _ = timeout(CONNECT, cancel.cancel_query(tls)).await;
+            drop(client);
+        });
+    }
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, DatabaseError> {
+    timeout(limit, work)
+        .await
+        .map_err(|_| DatabaseError::unavailable(format!("no answer within {} s", limit.as_secs())))
+}
+
+async fn start(client: &Client, statement: &Statement) -> Result<RowStream, tokio_postgres::Error> {
+    let parameters = statement
+        .parameters
+        .iter()
+        .map(|value| (value, postgres_values::type_of(value)));
+    client.query_typed_raw(&statement.sql, parameters).await
+}
+
+async fn run_in(
+    transaction: &mut Transaction<'_>,
+    statement: &Statement,
+) -> Result<Rows, DatabaseError> {
+    collect(start(transaction.client(), statement).await?).await
+}
+
+async fn collect(stream: RowStream) -> Result<Rows, DatabaseError> {
+    let mut stream = pin!(stream);
+    let mut columns = None;
+    let mut rows = Vec::new();
+    let mut unreadable = None;
+    while let Some(row) = stream.try_next().await? {
+        columns.get_or_insert_with(|| {
+            row.columns()
+                .iter()
+                .map(|column| column.name().to_owned())
+                .collect()
+        });
+        // Read on to the end all the same: the connection is to be used again.
+        match (0..row.len())
+            .map(|index| postgres_values::read(&row, index))
+            .collect()
+        {
+            Ok(values) => rows.push(values),
+            Err(error) => unreadable = Some(error),
+        }
+    }
+    if let Some(error) = unreadable {
+        return Err(error);
+    }
+    Ok(Rows {
+        columns: columns.unwrap_or_default(),
+        rows,
+        affected: stream.rows_affected().unwrap_or_default(),
+    })
+}
+
+/// Applies one migration in one transaction; `false` when none is missing.
+async fn apply_next(client: &mut Client, known: &[Migration]) -> Result<bool, DatabaseError> {
+    let transaction = client.transaction().await?;
+    // Two instances that start at once take turns; the lock ends with the transaction.
+    transaction
+        .batch_execute("SELECT pg_advisory_xact_lock(hashtextextended('schema_migrations', 0))")
+        .await?;
+    let applied = applied(&transaction).await?;
+    let migration = match migrations::next(known, &applied) {
+        Ok(Some(migration)) => migration,
+        nothing_to_do => {
+            transaction.rollback().await?;
+            return nothing_to_do.map(|_| false);
+        }
+    };
+    if applied.is_empty() {
+        transaction
+            .batch_execute(
+                "CREATE TABLE IF NOT EXISTS schema_migrations (
+                     version    BIGINT PRIMARY KEY,
+                     name       TEXT NOT NULL,
+                     applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
+                 )",
+            )
+            .await?;
+    }
+    transaction
+        .batch_execute(migration.sql)
+        .await
+        .map_err(refusal_or_failure)?;
+    transaction
+        .execute_typed(
+            "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)",
+            &[
+                (&migration.version, Type::INT8),
+                (&migration.name, Type::TEXT),
+            ],
+        )
+        .await?;
+    transaction.commit().await?;
+    tracing::info!(
+        version = migration.version,
+        name = migration.name,
+        "applied a migration"
+    );
+    Ok(true)
+}
+
+async fn applied(transaction: &Transaction<'_>) -> Result<Vec<Applied>, DatabaseError> {
+    let exists = "SELECT 1 WHERE to_regclass('schema_migrations') IS NOT NULL";
+    if transaction.query_typed(exists, &[]).await?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = transaction
+        .query_typed(
+            "SELECT CAST(version AS BIGINT), name FROM schema_migrations ORDER BY version",
+            &[],
+        )
+        .await
+        .map_err(|error| match error.code() {
+            Some(&SqlState::UNDEFINED_COLUMN) => DatabaseError::Refused(
+                "this database has a table schema_migrations that another tool made. Use another \
+                 database, or another schema by a search_path in the URL's options."
+                    .to_owned(),
+            ),
+            _ => error.into(),
+        })?;
+    rows.iter()
+        .map(|row| {
+            Ok(Applied {
+                version: row.try_get(0)?,
+                name: row.try_get(1)?,
+            })
+        })
+        .collect()
+}
+
+/// A migration refuses a database with a plain `RAISE EXCEPTION`.
+fn refusal_or_failure(error: tokio_postgres::Error) -> DatabaseError {
+    match error.as_db_error() {
+        Some(raised) if *raised.code() == SqlState::RAISE_EXCEPTION => {
+            DatabaseError::Refused(match raised.hint() {
+                Some(hint) => format!("{} {hint}", raised.message()),
+                None => raised.message().to_owned(),
+            })
+        }
+        _ => error.into(),
+    }
+}
+
+impl From<tokio_postgres::Error> for DatabaseError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(refusal) = error.as_db_error() else {
+            // What the server did not say comes from the connection, except a value that cannot be
+            // written or read.
+            return match error.is_closed() || is_io(&error) {
+                true => Self::unavailable(error),
+                false => Self::query(error),
+            };
+        };
+        match *refusal.code() {
+            SqlState::UNIQUE_VIOLATION | SqlState::FOREIGN_KEY_VIOLATION => Self::Conflict {
+                constraint: refusal.constraint().unwrap_or_default().to_owned(),
+            },
+            ref code if ended_the_connection(refusal) || is_passing(code.code()) => {
+                Self::unavailable(error)
+            }
+            _ => Self::query(error),
+        }
+    }
+}
+
+/// The server, or the pooler in front of it, has nothing more to say on this connection.
+fn ended_the_connection(refusal: &DbError) -> bool {
+    matches!(
+        refusal.parsed_severity(),
+        Some(Severity::Fatal | Severity::Panic)
+    )
+}
+
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+}
+
+/// Whether a SQLSTATE says that the same statement may work later: a deadlock or serialization
+/// failure (40), a poor server (53), an operator or a shutdown (57), a lock that could not be had.
+fn is_passing(code: &str) -> bool {
+    ["40", "53", "57"]
+        .iter()
+        .any(|class| code.starts_with(class))
+        || code == SqlState::LOCK_NOT_AVAILABLE.code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passing_trouble_is_told_from_a_wrong_statement() {
+        for (code, passing) in [
+            ("40001", true),
+            ("40P01", true),
+            ("53300", true),
+            ("55P03", true),
+            ("57014", true),
+            ("57P01", true),
+            ("57P03", true),
+            ("08P01", false),
+            ("22P02", false),
+            ("23502", false),
+            ("42601", false),
+            ("42P01", false),
+        ] {
+            assert_eq!(is_passing(code), passing, "{code}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! One SQLite file: a writer that commits in groups, and a few readers.
+//!
+//! SQLite allows one writer at a time and a durable commit costs an fsync. So one thread owns the
+//! writing connection, takes everything that is queued, runs each job in a savepoint of its own and
+//! commits once: under load many callers share one fsync, and a job that fails takes nobody along.
+//! A caller is answered after the commit, never before.
+//!
+//! It knows nothing of SQL values, tables or functions: a job is a closure over a connection.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+/// How long SQLite waits for another process's lock, and a caller for a place in a full queue.
+const BUSY: Duration = Duration::from_secs(5);
+/// Jobs waiting beyond the group that is being written.
+const QUEUE: usize = 256;
+/// Jobs that share one commit at most, which bounds how long the first of them waits.
+const GROUP: usize = 128;
+const READERS: usize = 3;
+const PREPARED_STATEMENTS: usize = 64;
+
+/// A handle to one open file; clones share its threads, which end with the last clone.
+#[derive(Clone)]
+pub(crate) struct Sqlite {
+    writer: mpsc::Sender<Box<dyn Write>>,
+    readers: mpsc::Sender<Read>,
+}
+
+/// Why a job has no answer of its own.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SqliteError {
+    /// The job's own statements failed; what it wrote is rolled back, others are untouched.
+    #[error("the job failed")]
+    Job(#[source] rusqlite::Error),
+    /// The group could not be committed: nothing any of its jobs wrote is kept.
+    #[error("the commit failed")]
+    Commit(#[source] Arc<rusqlite::Error>),
+    #[error("the job panicked")]
+    Panicked,
+    #[error("the queue was full for {} s", BUSY.as_secs())]
+    Busy,
+    #[error("the database is closed")]
+    Closed,
+}
+
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+impl Sqlite {
+    /// Opens or creates the file and starts its threads. `prepare` runs once on every connection
+    /// (to register SQL functions, for example).
+    pub(crate) fn open(
+        path: &Path,
+        prepare: fn(&Connection) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<Self> {
+        let writing = open_writer(path)?;
+        prepare(&writing)?;
+        let (writer, jobs) = mpsc::channel(QUEUE);
+        let mut threads: Vec<Box<dyn FnOnce() + Send>> =
+            vec![Box::new(move || write_in_groups(writing, jobs))];
+
+        let (readers, jobs) = mpsc::channel(QUEUE);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for _ in 0..READERS {
+            let reading = open_reader(path)?;
+            prepare(&reading)?;
+            let jobs = Arc::clone(&jobs);
+            threads.push(Box::new(move || read_jobs(&reading, &jobs)));
+        }
+        for run in threads {
+            thread::Builder::new()
+                .name("sqlite".to_owned())
+                .spawn(run)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        }
+        Ok(Self { writer, readers })
+    }
+
+    /// Runs `job` in a savepoint and answers once its group is durable.
+    ///
+    /// A caller that stops waiting does not stop the job.
+    pub(crate) async fn write<T, F>(&self, job: F) -> Result<T, SqliteError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = WriteJob {
+            job: Some(job),
+            outcome: Err(SqliteError::Closed),
+            caller,
+        };
+        enqueue(&self.writer, Box::new(job)).await?;
+        answer.await.unwrap_or(Err(SqliteError::Closed))
+    }
+
+    /// Runs `job` on a connection that cannot write; it sees every committed write.
+    pub(crate) async fn read<T, F>(&self, job: F) -> Result<T, SqliteError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job: Read = Box::new(move |connection| {
+            // Nobody is waiting any more: nothing to do about that.
+            let _ = caller.send(guarded(|| job(connection)));
+        });
+        enqueue(&self.readers, job).await?;
+        answer.await.unwrap_or(Err(SqliteError::Closed))
+    }
+}
+
+async fn enqueue<J>(queue: &mpsc::Sender<J>, job: J) -> Result<(), SqliteError> {
+    match timeout(BUSY, queue.send(job)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(SqliteError::Closed),
+        Err(_) => Err(SqliteError::Busy),
+    }
+}
+
+fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    Ok(connection)
+}
+
+fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    Ok(connection)
+}
+
+/// A job whose types are hidden, so that one group can hold jobs of many.
+trait Write: Send {
+    /// Runs the job; `false` means that what it wrote must be rolled back.
+    fn run(&mut self, transaction: &Transaction<'_>) -> bool;
+    /// Answers the caller, now that the fate of the group is known.
+    fn answer(self: Box<Self>, commit: Result<(), SqliteError>);
+}
+
+struct WriteJob<F, T> {
+    job: Option<F>,
+    outcome: Result<T, SqliteError>,
+    caller: oneshot::Sender<Result<T, SqliteError>>,
+}
+
+impl<T, F> Write for WriteJob<F, T>
+where
+    T: Send,
+    F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send,
+{
+    fn run(&mut self, transaction: &Transaction<'_>) -> bool {
+        if let Some(job) = self.job.take() {
+            self.outcome = guarded(|| job(transaction));
+        }
+        self.outcome.is_ok()
+    }
+
+    fn answer(self: Box<Self>, commit: Result<(), SqliteError>) {
+        let Self {
+            outcome, caller, ..
+        } = *self;
+        let _ = caller.send(commit.and(outcome));
+    }
+}
+
+fn guarded<T>(job: impl FnOnce() -> rusqlite::Result<T>) -> Result<T, SqliteError> {
+    catch_unwind(AssertUnwindSafe(job))
+        .unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic))
+        .map_err(|error| match error {
+            rusqlite::Error::UnwindingPanic => SqliteError::Panicked,
+            error => SqliteError::Job(error),
+        })
+}
+
+fn write_in_groups(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Write>>) {
+    let mut group = Vec::with_capacity(GROUP);
+    while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
+        let commit = commit_group(&mut connection, &mut group).map_err(Arc::new);
+        for job in group.drain(..) {
+            job.answer(commit.clone().map_err(SqliteError::Commit));
+        }
+    }
+}
+
+fn commit_group(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for job in group {
+        transaction.execute_batch("SAVEPOINT job")?;
+        // A disk error may have ended the whole transaction. Then these fail too, and so does the
+        // group, as it must.
+        if job.run(&transaction) {
+            transaction.execute_batch("RELEASE job")?;
+        } else {
+            transaction.execute_batch("ROLLBACK TO job; RELEASE job")?;
+        }
+    }
+    transaction.commit()
+}
+
+fn read_jobs(connection: &Connection, jobs: &Mutex<mpsc::Receiver<Read>>) {
+    loop {
+        // The lock is held while waiting: the readers take turns at being the next to be woken.
+        let next = jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .blocking_recv();
+        let Some(job) = next else { return };
+        job(connection);
+    }
+}

@@ -1,0 +1,181 @@
+//! The HTTP flow on one screen.
+//!
+//! What must hold for every response encloses the rest: [`respond`] gives each one its id, its log
+//! line and, through [`answer`], its CORS headers, so that a 401, a 413 or a panic carries them too.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::Request as HttpRequest;
+use http::header::{CONNECTION, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::body::Incoming;
+use manifest::ErrorFormat;
+
+use crate::app::App;
+use crate::context::InvocationId;
+use crate::error::{Error, Result};
+use crate::function::Response;
+use crate::route::RouteMatch;
+use crate::telemetry::access_log::{Line, Traced};
+use crate::{edge, health, invocation, policy};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Answers one request, whatever happens.
+pub(crate) async fn respond(
+    app: Arc<App>,
+    peer: SocketAddr,
+    mut request: HttpRequest<Incoming>,
+) -> Response {
+    let started = Instant::now();
+    let id = app.invocations.next();
+    let traced = Traced::new(request.headers());
+    let method = request.method().clone();
+    let uri = request.uri().clone();
+    append_forwarded_for(&mut request, peer);
+
+    let (function, mut response) = answer(&app, id, request).await;
+
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(REQUEST_ID, value);
+    }
+    app.access_log.record(&Line {
+        function: function.map_or("", |index| &app.entries[index].spec.name),
+        invocation: id.as_str(),
+        method: method.as_str(),
+        path: uri.path(),
+        status: response.status().as_u16(),
+        duration: started.elapsed(),
+        traced,
+    });
+    response
+}
+
+/// The function that the request was for, and its response.
+async fn answer(
+    app: &Arc<App>,
+    id: InvocationId,
+    request: HttpRequest<Incoming>,
+) -> (Option<usize>, Response) {
+    let host = match edge::check(request.method(), request.uri(), request.headers()) {
+        Ok(host) => host,
+        Err(error) => return (None, refuse_and_close(error)),
+    };
+    if let Some(response) = health::answer(app, request.uri().path()).await {
+        return (None, response);
+    }
+    let route = app
+        .routes
+        .lookup(host, request.method(), request.uri().path());
+    let function = route.as_ref().ok().map(|route| route.function);
+    let cors = match function {
+        Some(index) => app.entries[index].cors.as_ref(),
+        None => app.default_cors.as_ref(),
+    };
+    let preflight = cors.and_then(|cors| cors.preflight(request.method(), request.headers()));
+    let cors = cors
+        .map(|cors| cors.answer(request.headers()))
+        .unwrap_or_default();
+
+    let mut response = match (preflight, route) {
+        (Some(preflight), _) => preflight,
+        (None, Ok(route)) => call(app, id, route, request).await,
+        (None, Err(error)) => refuse(error, ErrorFormat::Firebase, &request),
+    };
+    cors.apply(&mut response);
+    (function, response)
+}
+
+/// Policy, then the function.
+async fn call(
+    app: &Arc<App>,
+    id: InvocationId,
+    route: RouteMatch,
+    request: HttpRequest<Incoming>,
+) -> Response {
+    let entry = &app.entries[route.function];
+    let uri = route.seen_uri(request.uri());
+    let admitted = policy::admit(app, entry, request.headers(), route.parameters, id).await;
+    let result: Result<Response> = match admitted {
+        Err(error) => return refuse(error, entry.spec.error_format, &request),
+        Ok(admitted) => {
+            let request = invocation::seen(request, uri, &entry.spec.limits);
+            invocation::run_http(&entry.function, admitted, request).await
+        }
+    };
+    result.unwrap_or_else(|error| {
+        log_failure(&error, &entry.spec.name, id);
+        error.into_response(entry.spec.error_format)
+    })
+}
+
+/// A failure is logged once, here, with the cause that the caller does not read.
+fn log_failure(error: &Error, function: &str, id: InvocationId) {
+    let cause = std::error::Error::source(error).map(|cause| format!("{:#}", Chain(cause)));
+    let cause = cause.unwrap_or_default();
+    let invocation = id.as_str();
+    if error.status().is_server_error() {
+        tracing::error!(function, invocation, cause, "{error}");
+    } else {
+        tracing::debug!(function, invocation, cause, "{error}");
+    }
+}
+
+struct Chain<'e>(&'e (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// A refusal before anything read the body. When there is one, the connection closes: nobody knows
+/// how much of it is still to come.
+fn refuse(error: Error, format: ErrorFormat, request: &HttpRequest<Incoming>) -> Response {
+    use http_body::Body as _;
+    let close = !request.body().is_end_stream();
+    let mut response = error.into_response(format);
+    if close {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn refuse_and_close(error: Error) -> Response {
+    let mut response = error.into_response(ErrorFormat::Firebase);
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Adds the peer to what the request says of its way here, as every proxy does: the function then
+/// knows at least one address that nobody made up.
+fn append_forwarded_for(request: &mut HttpRequest<Incoming>, peer: SocketAddr) {
+    let peer = peer.ip().to_canonical().to_string();
+    let before: Vec<&str> = request
+        .headers()
+        .get_all(&FORWARDED_FOR)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let all = match before.is_empty() {
+        true => peer,
+        false => format!("{}, {peer}", before.join(", ")),
+    };
+    if let Ok(value) = HeaderValue::from_str(&all) {
+        request.headers_mut().insert(FORWARDED_FOR, value);
+    }
+}

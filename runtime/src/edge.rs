@@ -1,0 +1,49 @@
+//! What no function should have to think of: requests that are refused before anything looks at
+//! their meaning. Each of them is a way to make two servers disagree about where a request ends or
+//! for whom it is.
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, Method, Uri};
+
+use crate::error::{Error, ErrorCode, Result};
+
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// The host that the request is for.
+///
+/// # Errors
+/// 405 for TRACE, CONNECT and unknown methods; 400 for none or several hosts (RFC 9112 §3.2), for an
+/// Upgrade with a body, and for two ways to say where the body ends (RFC 9112 §6.1).
+pub(crate) fn check<'r>(method: &Method, uri: &'r Uri, headers: &'r HeaderMap) -> Result<&'r str> {
+    if !METHODS.split(", ").any(|known| known == method.as_str()) {
+        return Err(Error::method_not_allowed(METHODS, "Method Not Allowed"));
+    }
+    let has_body = headers.contains_key(TRANSFER_ENCODING)
+        || headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length != "0");
+    if has_body && headers.contains_key(UPGRADE) {
+        return Err(bad_request("An Upgrade cannot have a body."));
+    }
+    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        return Err(bad_request(
+            "Content-Length and Transfer-Encoding exclude each other.",
+        ));
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            let host = host
+                .to_str()
+                .map_err(|_| bad_request("The Host is not a name."))?;
+            // RFC 9112 §3.2.2: an absolute target overrules the Host header.
+            Ok(uri.host().unwrap_or(host))
+        }
+        (None, _) => Err(bad_request("A request needs a Host.")),
+        _ => Err(bad_request("A request has one Host.")),
+    }
+}
+
+fn bad_request(message: &'static str) -> Error {
+    Error::new(ErrorCode::InvalidArgument, message)
+}

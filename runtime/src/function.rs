@@ -1,0 +1,168 @@
+//! The contract between the runtime and a function: its shapes, its [`Context`], the [`Registry`].
+//!
+//! A function is one public async function. Which shapes it may have follows from its trigger; the
+//! traits below tell them apart by their arguments, so that a wrong one does not compile.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::body::Body;
+use crate::context::Context;
+use crate::database::Migrations;
+use crate::error::{Error, ErrorCode, Result};
+use crate::events::{CloudEvent, StorageObjectData};
+use crate::respond::json;
+
+pub type Request = http::Request<Body>;
+pub type Response = http::Response<Body>;
+
+type Running<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+type HttpCall = Arc<dyn Fn(Context, Request) -> Running<Response> + Send + Sync>;
+type EventCall = Arc<dyn Fn(Context, CloudEvent<StorageObjectData>) -> Running<()> + Send + Sync>;
+
+/// A function's code, by signature type.
+#[derive(Clone)]
+pub struct Function(pub(crate) Signature);
+
+#[derive(Clone)]
+pub(crate) enum Signature {
+    Http(HttpCall),
+    #[expect(dead_code, reason = "deliveries come with the events")]
+    Event(EventCall),
+}
+
+/// What an `http` trigger can call. `Shape` is inferred: [`Raw`] or [`Json`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a function for an `http` trigger",
+    note = "write `pub async fn handle(context: Context, request: Request) -> Result<Response>`",
+    note = "or `pub async fn handle(context: Context, input: In) -> Result<Out>` with serde types"
+)]
+pub trait HttpFunction<Shape>: Sized {
+    fn into_function(self) -> Function;
+}
+
+/// What a `storage` trigger can call.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a function for a `storage` trigger",
+    note = "write `pub async fn handle(context: Context, event: CloudEvent<StorageObjectData>) -> Result<()>`"
+)]
+pub trait EventFunction<Shape>: Sized {
+    fn into_function(self) -> Function;
+}
+
+/// `(Context, Request) -> Result<Response>`
+pub struct Raw;
+
+/// `(Context, In) -> Result<Out>`, both JSON.
+pub struct Json<In, Out>(std::marker::PhantomData<fn(In) -> Out>);
+
+/// `(Context, CloudEvent<StorageObjectData>) -> Result<()>`
+pub struct StorageEvent;
+
+impl<F, Fut> HttpFunction<Raw> for F
+where
+    F: Fn(Context, Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Response>> + Send + 'static,
+{
+    fn into_function(self) -> Function {
+        Function(Signature::Http(Arc::new(move |context, request| {
+            Box::pin(self(context, request))
+        })))
+    }
+}
+
+impl<F, Fut, In, Out> HttpFunction<Json<In, Out>> for F
+where
+    F: Fn(Context, In) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Out>> + Send + 'static,
+    In: DeserializeOwned + Send + 'static,
+    Out: Serialize + 'static,
+{
+    fn into_function(self) -> Function {
+        Function(Signature::Http(Arc::new(move |context, request| {
+            let function = self.clone();
+            Box::pin(async move {
+                let input = read_json(request).await?;
+                json(http::StatusCode::OK, &function(context, input).await?)
+            })
+        })))
+    }
+}
+
+impl<F, Fut> EventFunction<StorageEvent> for F
+where
+    F: Fn(Context, CloudEvent<StorageObjectData>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<()>> + Send + 'static,
+{
+    fn into_function(self) -> Function {
+        Function(Signature::Event(Arc::new(move |context, event| {
+            Box::pin(self(context, event))
+        })))
+    }
+}
+
+async fn read_json<In: DeserializeOwned>(request: Request) -> Result<In> {
+    if request.method() != http::Method::POST {
+        return Err(Error::method_not_allowed("POST", "Use POST."));
+    }
+    if !is_json(&request) {
+        return Err(Error::new(
+            ErrorCode::InvalidArgument,
+            "The body must be application/json.",
+        ));
+    }
+    let bytes = request.into_body().collect().await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Error::new(
+            ErrorCode::InvalidArgument,
+            "The body is not the JSON that this function takes.",
+        )
+        .because(error)
+    })
+}
+
+/// Whether the media type is `application/json`, whatever its parameters.
+pub(crate) fn is_json(request: &Request) -> bool {
+    request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Every function by its name in the manifest, and what was compiled in beside them. Generated from
+/// manifest.toml by the build script of the package that holds the functions.
+pub struct Registry {
+    pub(crate) manifest: &'static str,
+    pub(crate) migrations: Migrations,
+    pub(crate) functions: BTreeMap<&'static str, Function>,
+}
+
+impl Registry {
+    /// `manifest`: the text of manifest.toml.
+    pub fn new(manifest: &'static str, migrations: Migrations) -> Self {
+        Self {
+            manifest,
+            migrations,
+            functions: BTreeMap::new(),
+        }
+    }
+
+    /// The migrations of the functions' tables.
+    pub fn migrations(&self) -> Migrations {
+        self.migrations
+    }
+
+    #[must_use]
+    pub fn function(mut self, name: &'static str, function: Function) -> Self {
+        self.functions.insert(name, function);
+        self
+    }
+}

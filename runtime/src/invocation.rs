@@ -1,0 +1,131 @@
+//! Runs any function once: a deadline, and a panic that stays where it happened.
+//!
+//! The function is polled in place, by the connection that asked for it: a task of its own would
+//! cost a wake-up per request. When that connection goes away first, what remains of the function
+//! is spawned, so that a client that hangs up does not cancel a half-done write. At the deadline it
+//! is dropped, wherever it runs.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context as Poller, Poll};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::body::Body;
+use crate::error::{Error, ErrorCode, Result};
+use crate::function::{Function, Request, Response, Signature};
+use crate::policy::Admitted;
+
+/// Runs an HTTP function. Its slot is free again after the last byte of the response.
+pub(crate) async fn run_http(
+    function: &Function,
+    admitted: Admitted,
+    request: Request,
+) -> Result<Response> {
+    let (context, deadline, places) = admitted.into_parts();
+    let Signature::Http(call) = &function.0 else {
+        return Err(Error::internal("an event function has no URL"));
+    };
+    let call = call.clone();
+    let work = async move {
+        let mut response = call(context, request).await?;
+        if response.body().is_stream() {
+            response.body_mut().hold(places);
+        }
+        Ok(response)
+    };
+    Invocation::new(work, deadline).await
+}
+
+type Work<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+/// One run of a function.
+struct Invocation<T: Send + 'static> {
+    /// `None` once it has ended.
+    work: Option<Work<T>>,
+    deadline: Pin<Box<Sleep>>,
+    /// Whether it goes on when whoever polls it goes away.
+    outlives_caller: bool,
+}
+
+impl<T: Send + 'static> Invocation<T> {
+    fn new(work: impl Future<Output = Result<T>> + Send + 'static, deadline: Instant) -> Self {
+        Self {
+            work: Some(Box::pin(work)),
+            deadline: Box::pin(sleep_until(deadline)),
+            outlives_caller: true,
+        }
+    }
+}
+
+impl<T: Send + 'static> Future for Invocation<T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Result<T>> {
+        let this = self.get_mut();
+        let Some(work) = &mut this.work else {
+            return Poll::Pending;
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        let result = match polled {
+            Ok(Poll::Ready(result)) => result,
+            Err(panic) => Err(panicked(&*panic)),
+            Ok(Poll::Pending) => {
+                if this.deadline.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                Err(Error::new(
+                    ErrorCode::DeadlineExceeded,
+                    "The function took too long.",
+                ))
+            }
+        };
+        // What is dropped may panic too.
+        let work = this.work.take();
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(work)));
+        Poll::Ready(result)
+    }
+}
+
+impl<T: Send + 'static> Drop for Invocation<T> {
+    fn drop(&mut self) {
+        let (Some(work), true) = (self.work.take(), self.outlives_caller) else {
+            return;
+        };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let mut rest = Self::new(work, self.deadline.deadline());
+        rest.outlives_caller = false;
+        runtime.spawn(async move {
+            if let Err(error) = rest.await {
+                tracing::warn!(%error, "failed after its caller had gone");
+            }
+        });
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text");
+    Error::internal(format!("the function panicked: {text}"))
+}
+
+/// The request as the function sees it.
+pub(crate) fn seen(
+    request: http::Request<hyper::body::Incoming>,
+    uri: http::Uri,
+    limits: &manifest::Limits,
+) -> Request {
+    let (mut head, body) = request.into_parts();
+    head.uri = uri;
+    Request::from_parts(
+        head,
+        Body::request(body, limits.max_body, limits.idle_timeout),
+    )
+}

@@ -1,0 +1,73 @@
+//! The ledger: which objects exist. It lies on the disk that holds their bytes, so that one power
+//! cut cannot take the one and leave the other.
+//!
+//! Every change is one transaction that is durable when its future resolves. This module knows
+//! rows; it opens no object's file and knows nothing of HTTP.
+
+mod object;
+mod objects;
+
+use std::path::Path;
+use std::{fs, io};
+
+use rusqlite::Transaction;
+
+pub use object::{InvalidObjectName, Object, ObjectName};
+pub(crate) use objects::{CommitError, CommitObject, Content, Standing};
+
+use crate::database::sqlite::{Sqlite, SqliteError};
+
+/// One step each; the number of steps that a file has seen is its `user_version`.
+const SCHEMA: &[&str] = &[include_str!("schema/0001_objects.sql")];
+
+#[derive(Clone)]
+pub(crate) struct Ledger {
+    sqlite: Sqlite,
+}
+
+/// The file was written by a later version of this program.
+#[derive(Debug, thiserror::Error)]
+#[error("the ledger has schema {found}, this program knows schemas up to {known}")]
+struct NewerSchema {
+    found: u32,
+    known: u32,
+}
+
+impl Ledger {
+    /// Opens `ledger.sqlite3` in `folder`, both made when missing.
+    pub(crate) async fn open(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let sqlite =
+            Sqlite::open(&folder.join("ledger.sqlite3"), |_| Ok(())).map_err(io::Error::other)?;
+        sqlite.write(migrate).await.map_err(io::Error::other)?;
+        // SQLite syncs what is in its files; that the files are in their folders is for us to sync.
+        fs::File::open(folder)?.sync_all()?;
+        if let Some(parent) = folder.parent() {
+            fs::File::open(parent)?.sync_all()?;
+        }
+        Ok(Self { sqlite })
+    }
+
+    /// Fails when the ledger does not answer.
+    pub(crate) async fn ping(&self) -> Result<(), SqliteError> {
+        self.sqlite
+            .read(|connection| connection.query_row("SELECT 1", [], |_| Ok(())))
+            .await
+    }
+}
+
+fn migrate(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let known = SCHEMA.len() as u32;
+    let found: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > known {
+        let refused = Box::new(NewerSchema { found, known });
+        return Err(rusqlite::Error::UserFunctionError(refused));
+    }
+    for sql in &SCHEMA[found as usize..] {
+        tx.execute_batch(sql)?;
+    }
+    tx.pragma_update(None, "user_version", known)
+}
+
+#[cfg(test)]
+mod tests;

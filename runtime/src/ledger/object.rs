@@ -1,0 +1,97 @@
+//! What the ledger knows of one object: its name, its measures, its history. Nothing of files.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+
+/// The name of an object in its bucket: 1 to 1024 bytes of UTF-8, and any characters at all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectName(Arc<str>);
+
+/// The text is empty or longer than 1024 bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("an object name has 1 to {} bytes", ObjectName::MAX_BYTES)]
+pub struct InvalidObjectName;
+
+impl ObjectName {
+    pub const MAX_BYTES: usize = 1024;
+
+    pub fn new(name: impl Into<Arc<str>>) -> Result<Self, InvalidObjectName> {
+        let name = name.into();
+        match name.len() {
+            1..=Self::MAX_BYTES => Ok(Self(name)),
+            _ => Err(InvalidObjectName),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One generation of an object, as Cloud Storage describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// The bucket's key in the manifest.
+    pub bucket: String,
+    pub name: ObjectName,
+    /// The segment of the name that says whose object it is.
+    pub owner: String,
+    /// Microseconds since 1970 when these bytes were finalized, and greater than every generation
+    /// given out before.
+    pub generation: i64,
+    /// How often the metadata of this generation was written, from 1.
+    pub metageneration: i64,
+    /// Bytes.
+    pub size: u64,
+    pub content_type: Option<String>,
+    pub md5: [u8; 16],
+    /// Castagnoli; on the wire its four bytes are big-endian.
+    pub crc32c: u32,
+    pub sha256: [u8; 32],
+    pub created: Timestamp,
+    pub updated: Timestamp,
+    /// Custom metadata, as the uploader gave it.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Object {
+    /// The entity tag, without quotes: generation and metageneration in the encoding that Cloud
+    /// Storage's own tags have (two protobuf varints, base64).
+    pub fn etag(&self) -> String {
+        let mut tag = Vec::with_capacity(16);
+        for (field, value) in [(1, self.generation), (2, self.metageneration)] {
+            tag.push(field << 3);
+            push_varint(&mut tag, value.cast_unsigned());
+        }
+        STANDARD.encode(tag)
+    }
+
+    /// The MD5 as it stands in `md5Hash` and `x-goog-hash`.
+    pub fn md5_base64(&self) -> String {
+        STANDARD.encode(self.md5)
+    }
+
+    /// The CRC32C as it stands in `crc32c` and `x-goog-hash`.
+    pub fn crc32c_base64(&self) -> String {
+        STANDARD.encode(self.crc32c.to_be_bytes())
+    }
+}
+
+fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}

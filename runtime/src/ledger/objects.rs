@@ -1,0 +1,328 @@
+//! The rows of objects, and the transactions that create and end them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
+
+use super::{Ledger, Object, ObjectName};
+use crate::database::sqlite::SqliteError;
+
+/// The measures of a file's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Content {
+    /// Bytes.
+    pub(crate) size: u64,
+    pub(crate) md5: [u8; 16],
+    pub(crate) crc32c: u32,
+    pub(crate) sha256: [u8; 32],
+}
+
+/// A new generation of an object, whose bytes are durable in a staged file.
+#[derive(Debug, Clone)]
+pub(crate) struct CommitObject {
+    pub(crate) bucket: String,
+    pub(crate) name: ObjectName,
+    pub(crate) owner: String,
+    pub(crate) content: Content,
+    pub(crate) content_type: Option<String>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) now: Timestamp,
+    /// The staged file; `None` when the bytes already lie where they belong.
+    pub(crate) staged: Option<String>,
+    /// Bytes that all objects of the owner may have together.
+    pub(crate) quota: Option<u64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommitError {
+    #[error("the owner's quota does not hold this object")]
+    QuotaExceeded,
+    #[error(transparent)]
+    Sqlite(#[from] SqliteError),
+}
+
+impl CommitError {
+    /// Whether nothing of the transaction can come back. One whose commit the disk failed to sync
+    /// is refused now, but may lie whole in SQLite's log, which the next start replays.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::QuotaExceeded => true,
+            Self::Sqlite(SqliteError::Job(_) | SqliteError::Panicked | SqliteError::Busy) => true,
+            Self::Sqlite(SqliteError::Commit(error)) => {
+                // The log ends before the mark that makes it a commit.
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+            }
+            Self::Sqlite(SqliteError::Closed) => false,
+        }
+    }
+}
+
+/// What the ledger says of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The object exists. Its bytes are in the staged file if there still is one.
+    Exists {
+        object: Box<Object>,
+        staged: Option<String>,
+    },
+    /// The object was deleted; its file may still be there and is nobody's.
+    Removed,
+    /// Never heard of. A file of that name is older than the ledger.
+    Unknown,
+}
+
+impl Ledger {
+    /// The commit point of an upload: before it the object does not exist, after it a crash cannot
+    /// take the object away. Whatever must be true together with the object (the event that tells
+    /// of it, the deliveries of that event) is written here, in the same transaction.
+    ///
+    /// After an error that is not [final](CommitError::is_final) only the next start knows.
+    pub(crate) async fn commit(&self, new: CommitObject) -> Result<Object, CommitError> {
+        self.sqlite
+            .write(move |tx| {
+                if let Some(quota) = new.quota {
+                    let others = owner_total(tx, &new.bucket, &new.owner, &new.name)?;
+                    if others.saturating_add(new.content.size) > quota {
+                        return Ok(Err(CommitError::QuotaExceeded));
+                    }
+                }
+                // The new file replaces the one that waits to be removed.
+                forget_removal(tx, &new.bucket, &new.name)?;
+                insert(tx, new).map(Ok)
+            })
+            .await?
+    }
+
+    /// Deletes an object: from here on it does not exist, and the removal of its file is owed until
+    /// [`Ledger::removed`]. The event that tells of it belongs into this transaction.
+    pub(crate) async fn remove(&self, bucket: &str, name: &ObjectName) -> Result<(), SqliteError> {
+        let (bucket, name) = (bucket.to_owned(), name.clone());
+        self.sqlite
+            .write(move |tx| {
+                tx.prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND name = ?2")?
+                    .execute(params![bucket, name.as_str()])?;
+                tx.prepare_cached("INSERT OR IGNORE INTO removals (bucket, name) VALUES (?1, ?2)")?
+                    .execute(params![bucket, name.as_str()])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// The file of a deleted object is durably gone.
+    pub(crate) async fn removed(&self, bucket: &str, name: &ObjectName) -> Result<(), SqliteError> {
+        let (bucket, name) = (bucket.to_owned(), name.clone());
+        self.sqlite
+            .write(move |tx| forget_removal(tx, &bucket, &name))
+            .await
+    }
+
+    /// Files whose removal is owed, as (bucket, name).
+    pub(crate) async fn removals(&self) -> Result<Vec<(String, ObjectName)>, SqliteError> {
+        self.sqlite
+            .read(|connection| {
+                connection
+                    .prepare_cached("SELECT bucket, name FROM removals")?
+                    .query_map([], |row| Ok((row.get(0)?, name_of(row, 1)?)))?
+                    .collect()
+            })
+            .await
+    }
+
+    pub(crate) async fn find(
+        &self,
+        bucket: &str,
+        name: &ObjectName,
+    ) -> Result<Standing, SqliteError> {
+        let (bucket, name) = (bucket.to_owned(), name.clone());
+        self.sqlite
+            .read(move |connection| {
+                let found = connection
+                    .prepare_cached("SELECT * FROM objects WHERE bucket = ?1 AND name = ?2")?
+                    .query_row(params![bucket, name.as_str()], |row| {
+                        Ok(Standing::Exists {
+                            object: Box::new(object_of(row)?),
+                            staged: row.get("staged")?,
+                        })
+                    })
+                    .optional()?;
+                if let Some(found) = found {
+                    return Ok(found);
+                }
+                let removed = connection
+                    .prepare_cached("SELECT 1 FROM removals WHERE bucket = ?1 AND name = ?2")?
+                    .exists(params![bucket, name.as_str()])?;
+                Ok(if removed {
+                    Standing::Removed
+                } else {
+                    Standing::Unknown
+                })
+            })
+            .await
+    }
+
+    /// The (bucket, name) of the object whose bytes a staged file holds; `None`: it is nobody's.
+    pub(crate) async fn find_staged(
+        &self,
+        staged: &str,
+    ) -> Result<Option<(String, ObjectName)>, SqliteError> {
+        let staged = staged.to_owned();
+        self.sqlite
+            .read(move |connection| {
+                connection
+                    .prepare_cached(FIND_STAGED)?
+                    .query_row([staged], |row| Ok((row.get(0)?, name_of(row, 1)?)))
+                    .optional()
+            })
+            .await
+    }
+
+    /// Objects whose names start with `prefix`, by the bytes of their names, after `start_after`.
+    pub(crate) async fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        start_after: &str,
+        limit: usize,
+    ) -> Result<Vec<Object>, SqliteError> {
+        let (bucket, prefix, start_after) =
+            (bucket.to_owned(), prefix.to_owned(), start_after.to_owned());
+        self.sqlite
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(LIST)?;
+                let rows = statement.query_map(
+                    named_params! {
+                        ":bucket": bucket,
+                        ":prefix": prefix,
+                        ":start_after": start_after,
+                        ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
+                    },
+                    object_of,
+                )?;
+                // Names with a common prefix are neighbours: the first that lacks it is the end.
+                rows.take_while(|row| {
+                    row.as_ref()
+                        .map_or(true, |object| object.name.as_str().starts_with(&prefix))
+                })
+                .collect()
+            })
+            .await
+    }
+
+    /// Bytes of all objects of `owner` but `except`.
+    pub(crate) async fn owner_total(
+        &self,
+        bucket: &str,
+        owner: &str,
+        except: &ObjectName,
+    ) -> Result<u64, SqliteError> {
+        let (bucket, owner, except) = (bucket.to_owned(), owner.to_owned(), except.clone());
+        self.sqlite
+            .read(move |connection| owner_total(connection, &bucket, &owner, &except))
+            .await
+    }
+}
+
+pub(super) const LIST: &str = "SELECT * FROM objects
+    WHERE bucket = :bucket AND name >= max(:prefix, :start_after) AND name <> :start_after
+    ORDER BY name LIMIT :limit";
+
+pub(super) const FIND_STAGED: &str = "SELECT bucket, name FROM objects WHERE staged = ?1";
+
+pub(super) const OWNER_TOTAL: &str = "SELECT coalesce(sum(size), 0) FROM objects
+    WHERE bucket = ?1 AND owner = ?2 AND name <> ?3";
+
+fn owner_total(
+    connection: &Connection,
+    bucket: &str,
+    owner: &str,
+    except: &ObjectName,
+) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached(OWNER_TOTAL)?
+        .query_row(params![bucket, owner, except.as_str()], |row| row.get(0))
+        .map(i64::cast_unsigned)
+}
+
+fn forget_removal(tx: &Transaction<'_>, bucket: &str, name: &ObjectName) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM removals WHERE bucket = ?1 AND name = ?2")?
+        .execute(params![bucket, name.as_str()])?;
+    Ok(())
+}
+
+fn insert(tx: &Transaction<'_>, new: CommitObject) -> rusqlite::Result<Object> {
+    // What the row holds, so that the object told of now equals the one read later.
+    let now = parsed(Timestamp::from_microsecond(new.now.as_microsecond()))?;
+    let generation = tx
+        .prepare_cached(
+            "UPDATE clock SET generation = max(generation + 1, ?1) RETURNING generation",
+        )?
+        .query_row([now.as_microsecond()], |row| row.get(0))?;
+    let object = Object {
+        bucket: new.bucket,
+        name: new.name,
+        owner: new.owner,
+        generation,
+        metageneration: 1,
+        size: new.content.size,
+        content_type: new.content_type,
+        md5: new.content.md5,
+        crc32c: new.content.crc32c,
+        sha256: new.content.sha256,
+        created: now,
+        updated: now,
+        metadata: new.metadata,
+    };
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO objects VALUES (:bucket, :name, :owner, :generation,
+            :metageneration, :size, :content_type, :md5, :crc32c, :sha256, :created, :updated,
+            :metadata, :staged)",
+    )?
+    .execute(named_params! {
+        ":bucket": object.bucket,
+        ":name": object.name.as_str(),
+        ":owner": object.owner,
+        ":generation": object.generation,
+        ":metageneration": object.metageneration,
+        ":size": object.size.cast_signed(),
+        ":content_type": object.content_type,
+        ":md5": object.md5,
+        ":crc32c": object.crc32c,
+        ":sha256": object.sha256,
+        ":created": object.created.as_microsecond(),
+        ":updated": object.updated.as_microsecond(),
+        ":metadata": serde_json::Value::from_iter(object.metadata.clone()).to_string(),
+        ":staged": new.staged,
+    })?;
+    Ok(object)
+}
+
+fn object_of(row: &Row<'_>) -> rusqlite::Result<Object> {
+    Ok(Object {
+        bucket: row.get("bucket")?,
+        name: name_of(row, row.as_ref().column_index("name")?)?,
+        owner: row.get("owner")?,
+        generation: row.get("generation")?,
+        metageneration: row.get("metageneration")?,
+        size: row.get::<_, i64>("size")?.cast_unsigned(),
+        content_type: row.get("content_type")?,
+        md5: row.get("md5")?,
+        crc32c: row.get("crc32c")?,
+        sha256: row.get("sha256")?,
+        created: parsed(Timestamp::from_microsecond(row.get("created")?))?,
+        updated: parsed(Timestamp::from_microsecond(row.get("updated")?))?,
+        metadata: parsed(serde_json::from_str(row.get_ref("metadata")?.as_str()?))?,
+    })
+}
+
+fn name_of(row: &Row<'_>, column: usize) -> rusqlite::Result<ObjectName> {
+    parsed(ObjectName::new(row.get::<_, String>(column)?))
+}
+
+/// A value that only this module writes turns out not to be one: the file was damaged.
+fn parsed<T, E>(value: Result<T, E>) -> rusqlite::Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    value.map_err(|error| rusqlite::Error::UserFunctionError(Box::new(error)))
+}

@@ -1,0 +1,113 @@
+//! Opens everything that a server needs, in order, from its configuration and its manifest.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use manifest::{FunctionSpec, Manifest};
+use tokio::runtime::Handle;
+
+use crate::app::App;
+use crate::config::{self, Config, Mode};
+use crate::context::Backends;
+use crate::database::{Database, DatabaseError, Settings};
+use crate::function::{Function, Registry};
+use crate::identity::{KeySource, KeySourceSettings, Verifier};
+use crate::storage::Storage;
+use crate::telemetry::access_log::AccessLog;
+use crate::tls;
+
+/// # Errors
+/// A text for the operator: what cannot be opened, and why.
+pub(crate) async fn app(
+    registry: &Registry,
+    config: &Config,
+    manifest: &Manifest,
+    services: Handle,
+    access_log: Arc<AccessLog>,
+) -> anyhow::Result<App> {
+    let functions = functions(registry, manifest)?;
+    let backends = backends(registry, config, manifest, &services).await?;
+    let verifier = verifier(config, manifest, services)?;
+    Ok(App::new(
+        manifest, functions, verifier, backends, access_log,
+    ))
+}
+
+/// The functions of the manifest, each with its code.
+///
+/// # Errors
+/// The names for which one side has nothing: the manifest in use is not the one compiled in.
+fn functions(
+    registry: &Registry,
+    manifest: &Manifest,
+) -> anyhow::Result<Vec<(FunctionSpec, Function)>> {
+    manifest
+        .functions
+        .values()
+        .map(|spec| {
+            let function = registry.functions.get(&*spec.name).with_context(|| {
+                format!(
+                    "E002: [functions.{}] has no code in this binary; build again with this manifest",
+                    spec.name
+                )
+            })?;
+            Ok((spec.clone(), function.clone()))
+        })
+        .collect()
+}
+
+pub(crate) async fn backends(
+    registry: &Registry,
+    config: &Config,
+    manifest: &Manifest,
+    services: &Handle,
+) -> anyhow::Result<Backends> {
+    Ok(Backends {
+        secrets: config::secrets(manifest)?,
+        storage: Storage::open(&config.base_path, &manifest.buckets)
+            .await
+            .with_context(|| {
+                format!("cannot open the storage in {}", config.base_path.display())
+            })?,
+        database: database(registry, config, services.clone()).await?,
+    })
+}
+
+/// A database that is down now may be up later, so it does not keep the process from starting; one
+/// that holds something else does.
+async fn database(
+    registry: &Registry,
+    config: &Config,
+    services: Handle,
+) -> anyhow::Result<Database> {
+    let settings = Settings {
+        url: config
+            .database_url
+            .as_ref()
+            .map(|url| url.expose().to_owned()),
+        data_dir: config.base_path.clone(),
+        migrations: registry.migrations,
+    };
+    let database = Database::open(settings, services).context("cannot open the database")?;
+    match database.migrate().await {
+        Err(DatabaseError::Refused(reason)) => anyhow::bail!("the database: {reason}"),
+        Err(error) => {
+            tracing::warn!(%error, "the database is not ready; trying again at first use")
+        }
+        Ok(()) => {}
+    }
+    Ok(database)
+}
+
+fn verifier(config: &Config, manifest: &Manifest, services: Handle) -> anyhow::Result<Verifier> {
+    let keys = KeySource::new(KeySourceSettings {
+        url: config.jwks_url.clone(),
+        client: tls::http_client()?,
+        services,
+    });
+    Ok(Verifier::new(
+        &manifest.project.id,
+        keys,
+        config.mode == Mode::Dev,
+    ))
+}

@@ -1,0 +1,112 @@
+//! CORS: answers preflights, and puts its headers on every response, whoever made it. A browser that
+//! may not read an error shows its user nothing.
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+use manifest::{Cors, Origins};
+
+use crate::body::Body;
+use crate::function::Response;
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, PATCH, POST, DELETE");
+/// For a preflight that asks for none. `*` would not cover `Authorization`.
+const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "accept-ranges, content-disposition, content-range, etag, retry-after, x-request-id",
+);
+const PRIVATE_NETWORK_REQUEST: HeaderName =
+    HeaderName::from_static("access-control-request-private-network");
+const PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
+
+/// A `[cors.NAME]` of the manifest, ready to answer.
+pub(crate) struct CorsPolicy {
+    /// `None`: any origin.
+    origins: Option<Vec<HeaderValue>>,
+    max_age: HeaderValue,
+}
+
+/// What the policy says to one request; made before the request is consumed.
+#[derive(Default)]
+pub(crate) struct CorsAnswer {
+    allow_origin: Option<HeaderValue>,
+    varies: bool,
+}
+
+impl CorsPolicy {
+    pub(crate) fn new(cors: &Cors) -> Self {
+        let origins = match &cors.origins {
+            Origins::Any => None,
+            Origins::Listed(origins) => Some(
+                origins
+                    .iter()
+                    .filter_map(|origin| HeaderValue::from_str(origin).ok())
+                    .collect(),
+            ),
+        };
+        Self {
+            origins,
+            max_age: HeaderValue::from(cors.max_age.as_secs()),
+        }
+    }
+
+    pub(crate) fn answer(&self, headers: &HeaderMap) -> CorsAnswer {
+        match &self.origins {
+            None => CorsAnswer {
+                allow_origin: Some(HeaderValue::from_static("*")),
+                varies: false,
+            },
+            Some(origins) => CorsAnswer {
+                allow_origin: headers
+                    .get(ORIGIN)
+                    .filter(|origin| origins.contains(origin))
+                    .cloned(),
+                varies: true,
+            },
+        }
+    }
+
+    /// The response to a preflight, without its [`CorsAnswer`]; `None` when this is no preflight.
+    pub(crate) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
+        if method != Method::OPTIONS
+            || !headers.contains_key(ORIGIN)
+            || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            return None;
+        }
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let answer = response.headers_mut();
+        answer.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS);
+        answer.insert(
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            wanted.cloned().unwrap_or(HEADERS),
+        );
+        answer.insert(ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
+        if headers.contains_key(PRIVATE_NETWORK_REQUEST) {
+            answer.insert(PRIVATE_NETWORK, HeaderValue::from_static("true"));
+        }
+        answer.append(
+            VARY,
+            HeaderValue::from_static("Access-Control-Request-Headers"),
+        );
+        Some(response)
+    }
+}
+
+impl CorsAnswer {
+    pub(crate) fn apply(self, response: &mut Response) {
+        let headers = response.headers_mut();
+        if self.varies {
+            headers.append(VARY, HeaderValue::from_static("Origin"));
+        }
+        if let Some(origin) = self.allow_origin {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
+    }
+}

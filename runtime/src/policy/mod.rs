@@ -1,0 +1,120 @@
+//! What a function demands of its callers, and the only door to it.
+//!
+//! Cheap checks come first, and nothing reads a body before the caller is known. [`Admitted`] can be
+//! made here alone: an invocation that skipped a check does not compile.
+
+pub(crate) mod cors;
+pub(crate) mod slots;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use manifest::Auth;
+use tokio::time::Instant;
+
+use crate::app::{App, Entry};
+use crate::context::{Context, InvocationId};
+use crate::error::{Error, ErrorCode, Result};
+use crate::identity::{AuthError, Principal};
+use crate::route::Parameters;
+use slots::Slot;
+
+/// Proof that the policy passed, with all that the invocation needs.
+pub(crate) struct Admitted {
+    context: Context,
+    deadline: Instant,
+    places: Places,
+}
+
+/// Held until the last byte of the response.
+pub(crate) struct Places {
+    _function: Slot,
+    _process: Slot,
+}
+
+impl Admitted {
+    pub(crate) fn into_parts(self) -> (Context, Instant, Places) {
+        (self.context, self.deadline, self.places)
+    }
+}
+
+/// # Errors
+/// 415 for an encoded body, 413 for a declared length over `max_body`, 503 without a free slot, and
+/// with `auth = "required"` 401 or, when tokens cannot be checked now, 503.
+pub(crate) async fn admit(
+    app: &App,
+    entry: &Entry,
+    headers: &HeaderMap,
+    parameters: Parameters,
+    invocation: InvocationId,
+) -> Result<Admitted> {
+    let limits = &entry.spec.limits;
+    let deadline = Instant::now() + limits.timeout;
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
+    {
+        return Err(
+            Error::new(ErrorCode::InvalidArgument, "Encoded bodies are not read.")
+                .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        );
+    }
+    if declared_length(headers).is_some_and(|length| length > limits.max_body) {
+        return Err(Error::too_large());
+    }
+    let overloaded = || Error::new(ErrorCode::Unavailable, "Too many requests at once.");
+    let places = Places {
+        _function: entry.slots.take().ok_or_else(overloaded)?,
+        _process: app.in_flight.take().ok_or_else(overloaded)?,
+    };
+    let caller = identify(app, entry.spec.auth, headers).await?;
+    let context = Context::new(
+        entry.spec.clone(),
+        app.backends.clone(),
+        invocation,
+        caller,
+        parameters,
+        deadline,
+    );
+    Ok(Admitted {
+        context,
+        deadline,
+        places,
+    })
+}
+
+async fn identify(
+    app: &App,
+    auth: Auth,
+    headers: &HeaderMap,
+) -> Result<Result<Arc<Principal>, AuthError>> {
+    let caller = match auth {
+        Auth::None => return Ok(Err(AuthError::Missing)),
+        Auth::Function | Auth::Required => app.verifier.verify(headers).await,
+    };
+    if let Err(AuthError::Rejected(reason)) = &caller {
+        tracing::debug!(reason, "token refused");
+    }
+    match (auth, caller) {
+        (Auth::Required, Err(error)) => Err(error.into()),
+        (_, caller) => Ok(caller),
+    }
+}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::KeysUnavailable => {
+                Self::new(ErrorCode::Unavailable, "Tokens cannot be checked now.")
+            }
+            AuthError::Missing | AuthError::Malformed | AuthError::Rejected(_) => {
+                Self::new(ErrorCode::Unauthenticated, "Unauthenticated")
+            }
+        }
+    }
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,131 @@
+//! The process around the server: its threads, its signals, its user.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use nix::unistd::{Gid, Uid};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The least number of worker threads: one function that computes must not be alone with all
+/// connections.
+const WORKERS: usize = 4;
+const HEARTBEAT: Duration = Duration::from_millis(100);
+/// The user of distroless images, and of ours.
+pub(crate) const UNPRIVILEGED: u32 = 65532;
+
+/// The runtime of connections and functions, and a second one for what all of them share (database
+/// connections, keys): a task of that kind that a function woke just before it span would otherwise
+/// wait for the function's end.
+pub(crate) struct Runtimes {
+    pub(crate) functions: Runtime,
+    pub(crate) services: Runtime,
+}
+
+impl Runtimes {
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let functions = Builder::new_multi_thread()
+            .worker_threads(cores.max(WORKERS))
+            .thread_name("functions")
+            .enable_all()
+            .build()?;
+        let services = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("services")
+            .enable_all()
+            .build()?;
+        start_heartbeat(functions.handle().clone())?;
+        Ok(Self {
+            functions,
+            services,
+        })
+    }
+}
+
+/// Wakes a worker ten times a second. When the worker that waits for the network goes on to run a
+/// function that never yields, no other looks at the network before something wakes it: without
+/// this, one such function stops every connection.
+fn start_heartbeat(runtime: Handle) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name("heartbeat".to_owned())
+        .spawn(move || {
+            loop {
+                std::thread::sleep(HEARTBEAT);
+                runtime.spawn(async {});
+            }
+        })?;
+    Ok(())
+}
+
+/// Ends at SIGTERM or SIGINT.
+pub(crate) async fn stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Prepares the folder of all data and, when started as root, becomes an unprivileged user for good.
+///
+/// A mounted disk belongs to root at first: its files are handed over once, and then the folder's
+/// own owner says that this is done. Must run before any thread starts: on Linux each thread has its
+/// user.
+///
+/// # Errors
+/// A text for the operator, when the folder cannot be made or written.
+pub(crate) fn prepare_folder(base: &Path, stay_root: bool) -> anyhow::Result<()> {
+    std::fs::create_dir_all(base).with_context(|| {
+        format!(
+            "cannot make the data folder {}. Make it and give it to user {UNPRIVILEGED}, or start \
+             as root, which hands it over",
+            base.display()
+        )
+    })?;
+    if Uid::effective().is_root() && !stay_root {
+        let (user, group) = (Uid::from_raw(UNPRIVILEGED), Gid::from_raw(UNPRIVILEGED));
+        hand_over(base, user, group)
+            .with_context(|| format!("cannot hand {} over", base.display()))?;
+        nix::unistd::setgroups(&[group]).context("cannot leave root's groups")?;
+        nix::unistd::setresgid(group, group, group).context("cannot change the group")?;
+        nix::unistd::setresuid(user, user, user).context("cannot change the user")?;
+    }
+    let probe = base.join(format!(".probe-{}", std::process::id()));
+    std::fs::write(&probe, b"")
+        .and_then(|()| std::fs::remove_file(&probe))
+        .with_context(|| {
+            format!(
+                "cannot write to the data folder {} as user {}. Run `chown -R {UNPRIVILEGED} {}`, \
+                 or start as root, which does so and then drops root's rights",
+                base.display(),
+                Uid::effective(),
+                base.display()
+            )
+        })
+}
+
+fn hand_over(folder: &Path, user: Uid, group: Gid) -> anyhow::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    if std::fs::metadata(folder)?.uid() == user.as_raw() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => hand_over(&entry.path(), user, group)?,
+            false => {
+                std::os::unix::fs::lchown(entry.path(), Some(user.as_raw()), Some(group.as_raw()))?
+            }
+        }
+    }
+    // Last, because it says that all below is done.
+    std::os::unix::fs::lchown(folder, Some(user.as_raw()), Some(group.as_raw()))?;
+    Ok(())
+}

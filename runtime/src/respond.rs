@@ -1,0 +1,63 @@
+//! Making responses: the few shapes that functions and the runtime itself answer with.
+
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, StatusCode};
+use manifest::ErrorFormat;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::body::Body;
+use crate::error::{Error, Result};
+use crate::function::Response;
+
+/// A JSON response.
+///
+/// # Errors
+/// Internal, when `value` cannot be JSON (a map with keys that are not strings).
+pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Response> {
+    let bytes = serde_json::to_vec(value).map_err(Error::internal)?;
+    Ok(typed(status, "application/json", bytes))
+}
+
+/// A response with a whole body of the given media type.
+pub fn typed(status: StatusCode, media: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    set(&mut response, CONTENT_TYPE, media);
+    response
+}
+
+/// Sets one header to a text known at compile time.
+pub fn set(response: &mut Response, name: HeaderName, value: &'static str) {
+    response
+        .headers_mut()
+        .insert(name, HeaderValue::from_static(value));
+}
+
+impl Error {
+    /// The response that a caller gets: fixed texts, in the shape that the function's clients read.
+    pub(crate) fn into_response(self, format: ErrorFormat) -> Response {
+        let status = self.status();
+        let message = self.message();
+        let body = match format {
+            ErrorFormat::Firebase => {
+                json!({"error": {"status": self.code().as_str(), "message": message}})
+            }
+            ErrorFormat::Detail => json!({"detail": message}),
+            ErrorFormat::Message => json!({"status": "error", "message": message}),
+            ErrorFormat::Error => json!({"error": message}),
+        };
+        let mut response = typed(status, "application/json", body.to_string());
+        match status {
+            StatusCode::UNAUTHORIZED => set(&mut response, WWW_AUTHENTICATE, "Bearer"),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                set(&mut response, RETRY_AFTER, "5");
+            }
+            _ => {}
+        }
+        if let Some(allow) = self.allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        response
+    }
+}

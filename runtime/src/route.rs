@@ -1,0 +1,363 @@
+//! All URL forms of all functions: which function a request means, and what path it sees.
+//!
+//! The forms are those of Cloud Functions, so that a client keeps the URL it has:
+//!
+//! | form | path that the function sees |
+//! |---|---|
+//! | `Host: {region}-{project}.cloudfunctions.net`, `/{name}[/…]` | what follows the name |
+//! | `Host: {name-with-dashes}-….run.app` | all of it |
+//! | an explicit route of the manifest | all of it |
+//! | a rewrite of the manifest | all of it |
+//! | `/{name}[/…]` | what follows the name |
+//! | `/{project}/{region}/{name}[/…]` | what follows the name |
+//!
+//! They are tried in this order. Escapes, slashes and the query reach the function untouched;
+//! duplicate slashes are passed over only where a function's name is expected (the SDK of the web
+//! makes `//name` from a base URL that ends in a slash). Nothing is ever redirected: a redirected
+//! POST arrives as a GET.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Uri};
+use manifest::{FunctionSpec, Manifest, Rewrite, Trigger};
+
+use crate::error::{Error, ErrorCode, Result};
+
+/// Where a function stands in the list that the table was made from.
+pub(crate) type FunctionIndex = usize;
+
+/// Immutable: made once from a manifest, shared by all requests.
+pub(crate) struct RouteTable {
+    /// `{region}-{project}.cloudfunctions.net`
+    region_hosts: Vec<String>,
+    /// Names with dashes, as Cloud Run spells a service.
+    services: HashMap<String, FunctionIndex>,
+    names: HashMap<String, Named>,
+    explicit: matchit::Router<Explicit>,
+    rewrites: Vec<(Rewrite, FunctionIndex)>,
+    project: String,
+    regions: Vec<String>,
+}
+
+#[derive(Clone, Copy)]
+struct Named {
+    function: FunctionIndex,
+    subpaths: bool,
+}
+
+/// The functions of one explicit path, by method.
+struct Explicit {
+    pattern: Arc<str>,
+    methods: Vec<(Option<Method>, FunctionIndex)>,
+}
+
+/// The function that a request means.
+#[derive(Debug)]
+pub(crate) struct RouteMatch {
+    pub(crate) function: FunctionIndex,
+    pub(crate) parameters: Parameters,
+    /// What the function sees in place of the request's path and query.
+    pub(crate) path: SeenPath,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SeenPath {
+    Whole,
+    /// The bytes of the path that remain; empty means `/`.
+    Rest(Range<usize>),
+}
+
+/// The `{name}` segments of an explicit route, still percent-encoded.
+#[derive(Debug, Default)]
+pub(crate) struct Parameters {
+    pattern: Option<Arc<str>>,
+    values: Vec<(String, String)>,
+}
+
+impl Parameters {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.values
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn pattern(&self) -> Option<&str> {
+        self.pattern.as_deref()
+    }
+}
+
+impl RouteTable {
+    /// `functions` in the order that [`RouteMatch::function`] counts in. The manifest is valid, so
+    /// two functions never claim one URL.
+    pub(crate) fn new<'a>(
+        manifest: &Manifest,
+        functions: impl Iterator<Item = &'a FunctionSpec>,
+    ) -> Self {
+        let mut table = Self {
+            region_hosts: manifest
+                .project
+                .regions
+                .iter()
+                .map(|region| format!("{region}-{}.cloudfunctions.net", manifest.project.id))
+                .collect(),
+            services: HashMap::new(),
+            names: HashMap::new(),
+            explicit: matchit::Router::new(),
+            rewrites: Vec::new(),
+            project: manifest.project.id.clone(),
+            regions: manifest.project.regions.clone(),
+        };
+        let mut explicit: HashMap<&str, Explicit> = HashMap::new();
+        for (index, spec) in functions.enumerate().filter(|(_, spec)| spec.enabled) {
+            table.add_names(spec, index);
+            if let Trigger::Http(http) = &spec.trigger {
+                for route in &http.routes {
+                    let method = route.method.as_deref().and_then(|m| m.parse().ok());
+                    explicit
+                        .entry(&route.path)
+                        .or_insert_with(|| Explicit {
+                            pattern: route.path.as_str().into(),
+                            methods: Vec::new(),
+                        })
+                        .methods
+                        .push((method, index));
+                }
+            }
+        }
+        for (path, route) in explicit {
+            // Cannot fail: the manifest's validation inserted the same patterns into such a router.
+            let _ = table.explicit.insert(path, route);
+        }
+        for rewrite in &manifest.rewrites {
+            if let Some(named) = table.names.get(&rewrite.function) {
+                table.rewrites.push((rewrite.clone(), named.function));
+            }
+        }
+        table
+    }
+
+    fn add_names(&mut self, spec: &FunctionSpec, function: FunctionIndex) {
+        let subpaths = match &spec.trigger {
+            Trigger::Http(http) => http.subpaths,
+            Trigger::Storage(_) => false,
+        };
+        for name in std::iter::once(&spec.name).chain(&spec.aliases) {
+            let service = name.to_ascii_lowercase().replace('_', "-");
+            self.services.insert(service, function);
+            self.names
+                .insert(name.clone(), Named { function, subpaths });
+        }
+    }
+
+    /// # Errors
+    /// 404 when no form matches; 405, with `Allow`, when an explicit route exists for other methods.
+    pub(crate) fn lookup(&self, host: &str, method: &Method, path: &str) -> Result<RouteMatch> {
+        let host = host_name(host);
+        if ends_with_ignore_case(host, ".cloudfunctions.net") {
+            let known = self
+                .region_hosts
+                .iter()
+                .any(|h| host.eq_ignore_ascii_case(h));
+            return known
+                .then(|| self.by_name(path, 0))
+                .flatten()
+                .ok_or_else(not_found);
+        }
+        if let Some(function) = self.by_service(host) {
+            return Ok(RouteMatch::whole(function, Parameters::default()));
+        }
+        if let Some(found) = self.by_explicit_route(method, path) {
+            return found;
+        }
+        if let Some(function) = self.by_rewrite(path) {
+            return Ok(RouteMatch::whole(function, Parameters::default()));
+        }
+        self.by_name(path, 0)
+            .or_else(|| self.by_region(path))
+            .ok_or_else(not_found)
+    }
+
+    /// `{service}-{hash}-{region code}.a.run.app` and `{service}-{number}.{region}.run.app`, each
+    /// perhaps behind a revision's `{tag}---`.
+    fn by_service(&self, host: &str) -> Option<FunctionIndex> {
+        if !ends_with_ignore_case(host, ".run.app") {
+            return None;
+        }
+        let host = host.to_ascii_lowercase();
+        let (label, domain) = host.strip_suffix(".run.app")?.split_once('.')?;
+        let label = label.rsplit("---").next()?;
+        let (service, last) = label.rsplit_once('-')?;
+        let service = if domain == "a" {
+            service.rsplit_once('-')?.0
+        } else {
+            last.bytes()
+                .all(|b| b.is_ascii_digit())
+                .then_some(service)?
+        };
+        self.services.get(service).copied()
+    }
+
+    fn by_explicit_route(&self, method: &Method, path: &str) -> Option<Result<RouteMatch>> {
+        let path = self.explicit_path(path)?;
+        let found = self.explicit.at(path).ok()?;
+        let functions = &found.value.methods;
+        let serves = |allowed: &Method| {
+            allowed == method || (allowed == Method::GET && method == Method::HEAD)
+        };
+        let function = functions
+            .iter()
+            .find(|(allowed, _)| allowed.as_ref().is_some_and(serves))
+            .or_else(|| functions.iter().find(|(allowed, _)| allowed.is_none()));
+        let Some((_, function)) = function else {
+            return Some(Err(method_not_allowed(functions)));
+        };
+        let parameters = Parameters {
+            pattern: Some(found.value.pattern.clone()),
+            values: found
+                .params
+                .iter()
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+        };
+        Some(Ok(RouteMatch::whole(*function, parameters)))
+    }
+
+    /// The path as a pattern knows it: as sent, or without a trailing slash, or with one slash at
+    /// its start where a base URL that ends in a slash made two.
+    fn explicit_path<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let single = leading_slash_once(path);
+        [path, single, single.strip_suffix('/').unwrap_or(single)]
+            .into_iter()
+            .find(|path| self.explicit.at(path).is_ok())
+    }
+
+    fn by_rewrite(&self, path: &str) -> Option<FunctionIndex> {
+        if self.rewrites.is_empty() {
+            return None;
+        }
+        let single = collapse_slashes(path);
+        self.rewrites
+            .iter()
+            .find(|(rewrite, _)| match rewrite.source.strip_suffix("/**") {
+                Some(prefix) => single
+                    .strip_prefix(prefix)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+                None => single == rewrite.source,
+            })
+            .map(|(_, function)| *function)
+    }
+
+    /// `/{name}` and `/{name}/…` from byte `from` of the path on.
+    fn by_name(&self, path: &str, from: usize) -> Option<RouteMatch> {
+        let name = segment(path, from)?;
+        let named = self.names.get(&path[name.clone()])?;
+        let rest = name.end..path.len();
+        if !named.subpaths && !matches!(&path[rest.clone()], "" | "/") {
+            return None;
+        }
+        Some(RouteMatch {
+            function: named.function,
+            parameters: Parameters::default(),
+            path: SeenPath::Rest(rest),
+        })
+    }
+
+    /// `/{project}/{region}/{name}[/…]`
+    fn by_region(&self, path: &str) -> Option<RouteMatch> {
+        let project = segment(path, 0)?;
+        let region = segment(path, project.end)?;
+        let known = path[project] == self.project
+            && self.regions.iter().any(|r| *r == path[region.clone()]);
+        known.then(|| self.by_name(path, region.end)).flatten()
+    }
+}
+
+impl RouteMatch {
+    fn whole(function: FunctionIndex, parameters: Parameters) -> Self {
+        Self {
+            function,
+            parameters,
+            path: SeenPath::Whole,
+        }
+    }
+
+    /// The URI that the function sees: the rest of the path and the query, byte for byte.
+    pub(crate) fn seen_uri(&self, uri: &Uri) -> Uri {
+        let SeenPath::Rest(rest) = &self.path else {
+            return uri.clone();
+        };
+        let path = &uri.path()[rest.clone()];
+        let path = if path.is_empty() { "/" } else { path };
+        let seen: Result<PathAndQuery, _> = match uri.query() {
+            None => path.parse(),
+            Some(query) => format!("{path}?{query}").parse(),
+        };
+        seen.map(Uri::from).unwrap_or_else(|_| uri.clone())
+    }
+}
+
+fn not_found() -> Error {
+    Error::new(ErrorCode::NotFound, "No function has this URL.")
+}
+
+fn method_not_allowed(functions: &[(Option<Method>, FunctionIndex)]) -> Error {
+    let mut allow: Vec<&str> = Vec::new();
+    for method in functions.iter().filter_map(|(method, _)| method.as_ref()) {
+        allow.push(method.as_str());
+        if method == Method::GET {
+            allow.push("HEAD");
+        }
+    }
+    let mut error = Error::new(ErrorCode::InvalidArgument, "Method Not Allowed")
+        .with_status(http::StatusCode::METHOD_NOT_ALLOWED);
+    error.allow = HeaderValue::from_str(&allow.join(", ")).ok();
+    error
+}
+
+/// The host without its port; an IPv6 literal keeps its brackets.
+fn host_name(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+fn ends_with_ignore_case(host: &str, suffix: &str) -> bool {
+    host.len()
+        .checked_sub(suffix.len())
+        .and_then(|start| host.get(start..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+}
+
+/// The next segment at or after `from`, past any number of slashes.
+fn segment(path: &str, from: usize) -> Option<Range<usize>> {
+    let slashes = path[from..].bytes().take_while(|b| *b == b'/').count();
+    let start = from + slashes;
+    if slashes == 0 || start == path.len() {
+        return None;
+    }
+    let length = path[start..].find('/').unwrap_or(path.len() - start);
+    Some(start..start + length)
+}
+
+fn leading_slash_once(path: &str) -> &str {
+    let slashes = path.bytes().take_while(|b| *b == b'/').count();
+    &path[slashes.saturating_sub(1)..]
+}
+
+fn collapse_slashes(path: &str) -> String {
+    let mut single = String::with_capacity(path.len());
+    for c in path.chars() {
+        if c != '/' || !single.ends_with('/') {
+            single.push(c);
+        }
+    }
+    single
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+use http::Method;
+
+use super::*;
+
+const MANIFEST: &str = r#"
+manifest = 1
+
+[project]
+id      = "demo"
+regions = ["europe-west1"]
+
+[functions.a_b]
+http    = {}
+auth    = "none"
+public  = true
+aliases = ["b"]
+
+[functions.c]
+http   = { subpaths = false, routes = ["POST /api/{id}", "/v0/{*object}"] }
+auth   = "none"
+public = true
+
+[functions.d]
+http   = { routes = ["GET /api/{id}"] }
+auth   = "none"
+public = true
+
+[functions.off]
+http    = {}
+auth    = "none"
+public  = true
+enabled = false
+
+[[rewrites]]
+source   = "/old/**"
+function = "a_b"
+
+[[rewrites]]
+source   = "/old/c"
+function = "c"
+"#;
+
+/// The function's name and the path it sees, or the status of the refusal.
+fn lookup(host: &str, method: &Method, path: &str) -> Result<(String, String), u16> {
+    let manifest = manifest::parse(MANIFEST)
+        .manifest
+        .expect("a valid manifest");
+    let specs: Vec<_> = manifest.functions.values().collect();
+    let table = RouteTable::new(&manifest, specs.iter().copied());
+    let found = table
+        .lookup(host, method, path)
+        .map_err(|error| error.status().as_u16())?;
+    let uri = path.parse().expect("a URI");
+    Ok((
+        specs[found.function].name.clone(),
+        found.seen_uri(&uri).to_string(),
+    ))
+}
+
+#[test]
+fn each_url_form_finds_its_function_in_the_order_of_precedence() {
+    for (host, path, function, seen) in [
+        ("h", "/a_b", "a_b", "/"),
+        ("h", "/b/x", "a_b", "/x"),
+        ("h", "/c/", "c", "/"),
+        ("h", "/demo/europe-west1/c", "c", "/"),
+        ("h:8080", "/v0/b//c", "c", "/v0/b//c"),
+        ("h", "//v0/x", "c", "//v0/x"),
+        ("h", "/old/c", "a_b", "/old/c"),
+        (
+            "europe-west1-demo.cloudfunctions.net",
+            "/b/x?y",
+            "a_b",
+            "/x?y",
+        ),
+        ("a-b-hash-ew.a.run.app", "/api/1", "a_b", "/api/1"),
+        ("b-hash-ew.a.run.app", "/", "a_b", "/"),
+        ("a-b-42.europe-west1.run.app:443", "/", "a_b", "/"),
+        ("router-hash-ew.a.run.app", "/b", "a_b", "/"),
+    ] {
+        let expected = Ok((function.to_owned(), seen.to_owned()));
+        assert_eq!(lookup(host, &Method::POST, path), expected, "{host}{path}");
+    }
+}
+
+#[test]
+fn the_methods_of_one_path_may_belong_to_different_functions() {
+    for (method, found) in [
+        (Method::GET, Ok("d")),
+        (Method::HEAD, Ok("d")),
+        (Method::POST, Ok("c")),
+        (Method::PUT, Err(405)),
+    ] {
+        let name = lookup("h", &method, "/api/1").map(|(name, _)| name);
+        assert_eq!(name.as_deref().map_err(|status| *status), found, "{method}");
+    }
+}
+
+#[test]
+fn what_no_form_covers_is_not_found() {
+    for (host, path) in [
+        ("h", "/"),
+        ("h", "/c/x"),
+        ("h", "/off"),
+        ("h", "/api"),
+        ("h", "/api/1/2"),
+        ("h", "/older"),
+        ("h", "/demo/europe-west1"),
+        ("h", "/demo/europe-west1/"),
+        ("us-central1-demo.cloudfunctions.net", "/b"),
+        ("europe-west1-demo.cloudfunctions.net", "/api/1"),
+    ] {
+        let found = lookup(host, &Method::POST, path);
+        assert_eq!(found, Err(404), "{host}{path}");
+    }
+}

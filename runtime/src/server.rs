@@ -1,0 +1,116 @@
+//! Accepts connections and speaks HTTP/1.1; knows no routes. Stops without breaking what it began.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::app::App;
+use crate::dispatch;
+
+/// Open connections; each costs some 10 kB when idle.
+const CONNECTIONS: usize = 16_384;
+/// Both for a head that comes slowly and for an idle connection. The platform's edge keeps its
+/// connections open for up to two minutes, and a server that closes first makes it answer 502.
+const HEAD_OR_IDLE: Duration = Duration::from_secs(130);
+/// Bytes of one request's head.
+const HEAD: usize = 64 << 10;
+/// After a failed accept (no descriptors left, most likely), how long the next one waits.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What work in flight gets after SIGTERM; the platform kills after 30 s or more.
+pub(crate) const DRAIN: Duration = Duration::from_secs(25);
+
+/// Serves until `shutdown` ends, then lets work in flight finish for up to [`DRAIN`].
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_OR_IDLE)
+        .max_buf_size(HEAD);
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let (permit, accepted) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            next = accept(&listener, &permits) => next,
+        };
+        let (stream, peer) = match accepted {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let app = app.clone();
+        let connection = http.serve_connection(
+            TokioIo::new(stream),
+            service_fn(move |request| {
+                let app = app.clone();
+                async move { Ok::<_, Infallible>(dispatch::respond(app, peer, request).await) }
+            }),
+        );
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, %peer, "connection ended");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    drain(graceful, &app).await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> (
+    Option<tokio::sync::OwnedSemaphorePermit>,
+    io::Result<(TcpStream, SocketAddr)>,
+) {
+    // The semaphore is never closed.
+    let permit = permits.clone().acquire_owned().await.ok();
+    let accepted = listener.accept().await.inspect(|(stream, _)| {
+        // Latency beats the few packets that Nagle would save; a failure costs only that.
+        let _ = stream.set_nodelay(true);
+    });
+    (permit, accepted)
+}
+
+/// Ends as soon as nothing is in flight: with a disk, every second of this is downtime.
+async fn drain(graceful: GracefulShutdown, app: &App) {
+    tracing::info!(
+        connections = graceful.count(),
+        invocations = app.in_flight.taken(),
+        "stopping"
+    );
+    let finished = async {
+        graceful.shutdown().await;
+        // Those whose callers have gone.
+        while app.in_flight.taken() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if tokio::time::timeout(DRAIN, finished).await.is_err() {
+        tracing::warn!(
+            invocations = app.in_flight.taken(),
+            "cut off what did not finish in {} s",
+            DRAIN.as_secs()
+        );
+    }
+}

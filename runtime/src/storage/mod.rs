@@ -1,0 +1,120 @@
+//! Buckets on a disk: bytes in files, everything else in the [ledger](crate::ledger).
+//!
+//! # The protocol
+//!
+//! An upload becomes an object in this order ([`publish`]):
+//!
+//! 1. The bytes go to a file of their own in `.staging`, on the same file system, while they are
+//!    hashed.
+//! 2. The file is synced, then `.staging`, which names it. The object's folder is made and synced.
+//! 3. **Commit**: one transaction of the ledger writes the object, which names the staged file.
+//! 4. The file is renamed to where the object is read, and that folder is synced.
+//! 5. The sender gets its answer.
+//!
+//! A crash before 3 leaves a staged file that no object names: the next start removes it. A crash
+//! after 3 leaves one that an object names: the next start, or the next one to open the object,
+//! does step 4. So an acknowledged object is durable and whole, and any other is whole or absent.
+//! A sync that fails is never tried again on the same file: the upload fails. If it is the commit's
+//! own sync, only the next start knows the outcome, so the staged file stays until then.
+//!
+//! Deleting is the same the other way round: one transaction ends the object and notes that its
+//! file is to be removed; the file is removed and its folder synced; the note is deleted.
+//!
+//! Steps 3 and 4, opening and deleting hold the [lock of the object](lock).
+//!
+//! # Older files
+//!
+//! A file that lies where an object would, of which the ledger has never heard, was put there by a
+//! former server. It becomes an object when somebody asks for it by name.
+
+mod bucket;
+mod error;
+mod folder;
+mod lock;
+mod lookup;
+mod place;
+mod publish;
+mod quota;
+mod reader;
+mod recovery;
+mod staged;
+mod tree;
+mod upload;
+mod work;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use manifest::BucketSpec;
+
+pub use self::bucket::Bucket;
+pub use self::error::StorageError;
+pub use self::reader::ObjectReader;
+pub use self::upload::{PutOptions, Upload};
+pub use crate::ledger::{InvalidObjectName, Object, ObjectName};
+
+use self::folder::Folder;
+use self::tree::Tree;
+use self::work::blocking;
+use crate::ledger::Ledger;
+
+/// Bytes that are written, hashed and read in one go.
+const BLOCK: usize = 256 * 1024;
+
+const STAGING: &str = ".staging";
+const LEDGER: &str = ".ledger";
+
+/// Every bucket of the manifest, on one disk.
+#[derive(Clone)]
+pub(crate) struct Storage {
+    buckets: Arc<BTreeMap<String, Bucket>>,
+    staging: Arc<Folder>,
+    ledger: Ledger,
+}
+
+impl Storage {
+    /// Opens the buckets below `base` and settles what the previous run left unfinished. Folders
+    /// that are missing are made.
+    ///
+    /// # Errors
+    /// Also when another process has the same disk open.
+    pub(crate) async fn open(
+        base: &Path,
+        specs: &BTreeMap<String, BucketSpec>,
+    ) -> Result<Self, StorageError> {
+        let folder = Folder::open_base(base)?;
+        let staging = Arc::new(folder.make_folder(STAGING)?);
+        staging.claim()?;
+        let ledger = Ledger::open(&base.join(LEDGER)).await?;
+        let mut buckets = BTreeMap::new();
+        for (name, spec) in specs {
+            let tree = Tree::open(&folder, &spec.root)?;
+            let bucket = Bucket::new(spec.clone(), tree, staging.clone(), ledger.clone());
+            buckets.insert(name.clone(), bucket);
+        }
+        recovery::recover(&staging, &buckets, &ledger).await?;
+        Ok(Self {
+            buckets: Arc::new(buckets),
+            staging,
+            ledger,
+        })
+    }
+
+    /// `name` is the bucket's key in the manifest.
+    pub(crate) fn bucket(&self, name: &str) -> Option<Bucket> {
+        self.buckets.get(name).cloned()
+    }
+
+    /// Whether an upload could start now: the ledger answers, and the disk has the room that every
+    /// bucket wants left free.
+    pub(crate) async fn check(&self) -> Result<(), StorageError> {
+        self.ledger.ping().await?;
+        let min_free = self.buckets.values().map(Bucket::min_free).max();
+        let staging = self.staging.clone();
+        blocking(move || staging.check_free(min_free.unwrap_or_default())).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

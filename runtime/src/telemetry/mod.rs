@@ -1,0 +1,49 @@
+//! What the process says of itself: `tracing` for what happens, [`access_log`] for each request.
+//!
+//! Lines of JSON in production, text under `router dev`, both on stderr.
+
+pub(crate) mod access_log;
+
+use std::backtrace::Backtrace;
+
+use tracing_subscriber::EnvFilter;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Json,
+    Text,
+}
+
+/// Starts the log on stderr. `level` is an `EnvFilter` such as `info` or `runtime=debug`.
+pub(crate) fn start(format: Format, level: &str) {
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = match format {
+        Format::Json => log
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init(),
+        Format::Text => log.compact().with_target(false).without_time().try_init(),
+    };
+    if started.is_ok() {
+        log_panics();
+    }
+}
+
+/// A panic is one line of the log, with the place it came from.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let backtrace = Backtrace::capture();
+        tracing::error!(
+            place = place.as_deref().unwrap_or("unknown"),
+            backtrace = %backtrace,
+            "panic: {}",
+            panic.payload_as_str().unwrap_or("no text")
+        );
+    }));
+}

@@ -1,0 +1,73 @@
+//! A function's context without a server, for unit tests.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::{Folder, config};
+use crate::context::{Context, InvocationId};
+use crate::function::Registry;
+use crate::identity::{AuthError, Principal};
+use crate::open;
+use crate::route::Parameters;
+
+/// A [`Context`] over an embedded database and an empty storage, which live as long as it.
+pub struct TestContext {
+    context: Context,
+    _folder: Folder,
+}
+
+impl Context {
+    /// The context of one function of the manifest; `uid` is signed in, or nobody.
+    ///
+    /// # Errors
+    /// When the manifest has faults, or no such function.
+    pub async fn test(
+        registry: &Registry,
+        function: &str,
+        uid: Option<&str>,
+    ) -> anyhow::Result<TestContext> {
+        let folder = Folder::new()?;
+        let parsed = manifest::parse(registry.manifest);
+        let manifest = parsed.manifest.context("the manifest has faults")?;
+        let spec = manifest
+            .functions
+            .get(function)
+            .with_context(|| format!("the manifest has no [functions.{function}]"))?
+            .clone();
+        let config = config(&folder);
+        let backends = open::backends(registry, &config, &manifest, &Handle::current()).await?;
+        let principal = |uid: &str| {
+            Arc::new(Principal {
+                uid: uid.to_owned(),
+                email: None,
+                claims: BTreeMap::new(),
+            })
+        };
+        let context = Self::new(
+            Arc::new(spec),
+            Arc::new(backends),
+            InvocationId([b'0'; 24]),
+            uid.map(principal).ok_or(AuthError::Missing),
+            Parameters::default(),
+            Instant::now() + Duration::from_secs(60),
+        );
+        Ok(TestContext {
+            context,
+            _folder: folder,
+        })
+    }
+}
+
+impl Deref for TestContext {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}

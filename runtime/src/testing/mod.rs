@@ -1,0 +1,54 @@
+//! What tests of functions and of the runtime stand on: a server in the test's own process, and a
+//! [`Context`] without one. Nothing in the product refers to this module.
+
+mod context;
+mod postgres;
+mod server;
+
+pub use crate::database::Settings as DatabaseSettings;
+pub use context::TestContext;
+pub use postgres::Postgres;
+pub use server::TestServer;
+
+use std::path::PathBuf;
+
+use crate::config::{Config, Mode};
+
+/// A client that follows no redirects, so that a test would see one.
+///
+/// # Panics
+/// When the TLS library cannot start.
+pub fn http_client() -> reqwest::Client {
+    crate::tls::http_client().expect("a client")
+}
+
+/// A folder of its own for one test, removed when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("router-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A folder that stays is no reason to fail a test.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// As `router dev` would be configured, on a free port, with its data in `folder`.
+fn config(folder: &Folder) -> Config {
+    Config {
+        mode: Mode::Dev,
+        address: ([127, 0, 0, 1], 0).into(),
+        base_path: folder.0.clone(),
+        database_url: None,
+        jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
+        project_id: None,
+        log_level: "info".to_owned(),
+    }
+}

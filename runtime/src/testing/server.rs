@@ -1,0 +1,104 @@
+//! A server in the test's own process, on a free port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::{Folder, config};
+use crate::cli::unsigned_token;
+use crate::function::Registry;
+use crate::process::Runtimes;
+use crate::telemetry::Format;
+use crate::telemetry::access_log::AccessLog;
+use crate::{open, server};
+
+/// Serves a registry's functions, on threads of its own as the product does, until it is dropped.
+pub struct TestServer {
+    address: SocketAddr,
+    project: String,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<JoinHandle<()>>,
+    runtimes: Option<Runtimes>,
+    _folder: Folder,
+}
+
+impl TestServer {
+    /// # Errors
+    /// What keeps a server from starting, such as the faults of the manifest.
+    pub async fn start(registry: &Registry) -> anyhow::Result<Self> {
+        let folder = Folder::new()?;
+        let config = config(&folder);
+        let parsed = manifest::parse(registry.manifest);
+        let manifest = parsed.manifest.with_context(|| {
+            manifest::render(&parsed.faults, "manifest.toml", registry.manifest)
+        })?;
+        let access_log = AccessLog::start(Format::Json)?;
+        let runtimes = Runtimes::start()?;
+        let services = runtimes.services.handle().clone();
+        let app = open::app(registry, &config, &manifest, services, access_log).await?;
+        let listener = std::net::TcpListener::bind(config.address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let served = runtimes.functions.spawn(async move {
+            let listener = TcpListener::from_std(listener).expect("a listener of this runtime");
+            let stopped = async {
+                // A dropped sender stops too.
+                let _ = stopped.await;
+            };
+            server::serve(listener, Arc::new(app), stopped).await;
+        });
+        Ok(Self {
+            address,
+            project: manifest.project.id,
+            stop: Some(stop),
+            served: Some(served),
+            runtimes: Some(runtimes),
+            _folder: folder,
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `path` starts with a slash.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A token of that user, as `router dev` accepts it.
+    pub fn token(&self, uid: &str) -> String {
+        unsigned_token(&self.project, uid, None)
+    }
+
+    /// Stops as SIGTERM would, and returns when the server has ended.
+    ///
+    /// # Errors
+    /// When the server panicked.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        drop(self.stop.take());
+        if let Some(served) = self.served.take() {
+            served.await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        // A runtime that is simply dropped waits for its threads, which no async test may.
+        if let Some(Runtimes {
+            functions,
+            services,
+        }) = self.runtimes.take()
+        {
+            functions.shutdown_background();
+            services.shutdown_background();
+        }
+    }
+}

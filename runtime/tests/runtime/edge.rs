@@ -1,0 +1,68 @@
+//! Requests that no function ever sees, over raw sockets.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::functions::server;
+
+/// All that comes back before the server closes.
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_servers_could_read_differently_is_refused_and_the_connection_closed() {
+    let server = server().await;
+    for (request, status) in [
+        ("GET /echo HTTP/1.1\r\n\r\n", "400"),
+        ("GET /echo HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"),
+        ("GET /echo HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400"),
+        ("TRACE /echo HTTP/1.1\r\nHost: a\r\n\r\n", "405"),
+        ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", "405"),
+        ("BREW /echo HTTP/1.1\r\nHost: a\r\n\r\n", "405"),
+        (
+            "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 1\r\n\r\nx",
+            "400",
+        ),
+        (
+            "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+            "400",
+        ),
+    ] {
+        let answer = exchange(server.address(), request).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{request:?}: {answer}"
+        );
+        assert_eq!(
+            answer.matches("HTTP/1.1").count(),
+            1,
+            "{request:?}: {answer}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absolute_target_overrules_the_host_header() {
+    let server = server().await;
+    let answer = exchange(
+        server.address(),
+        "GET http://asia-east1-x.cloudfunctions.net/echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dot_segments_reach_the_function_as_they_were_sent() {
+    let server = server().await;
+    let request = "GET /echo/..%2f/%2e%2e/../x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = exchange(server.address(), request).await;
+    assert!(answer.contains(r#""url":"/..%2f/%2e%2e/../x""#), "{answer}");
+}

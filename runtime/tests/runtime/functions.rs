@@ -1,0 +1,139 @@
+//! The functions under test, and a server that has them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use runtime::testing::TestServer;
+pub use runtime::testing::http_client as client;
+use runtime::{
+    Body, Context, Error, ErrorCode, HttpFunction as _, Migrations, Registry, Request, Response,
+    Result, StatusCode, json,
+};
+use serde_json::{Value, json};
+
+const MANIFEST: &str = include_str!("manifest.toml");
+
+pub async fn server() -> TestServer {
+    let registry = Registry::new(
+        MANIFEST,
+        Migrations {
+            postgres: &[],
+            sqlite: &[],
+        },
+    )
+    .function("echo", echo.into_function())
+    .function("sum", sum.into_function())
+    .function("crash", crash.into_function())
+    .function("sleep", sleep.into_function())
+    .function("hold", sleep.into_function())
+    .function("spin", spin.into_function())
+    .function("read", read.into_function())
+    .function("write", write.into_function())
+    .function("stream", stream.into_function())
+    .function("guarded", echo.into_function())
+    .function("refuse", refuse.into_function());
+    TestServer::start(&registry)
+        .await
+        .expect("the server starts")
+}
+
+/// What the function sees.
+async fn echo(context: Context, request: Request) -> Result<Response> {
+    let headers: BTreeMap<String, String> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        })
+        .collect();
+    let answer = json!({
+        "method": request.method().as_str(),
+        "url": request.uri().to_string(),
+        "headers": headers,
+        "uid": context.caller().ok().map(|caller| caller.uid.clone()),
+        "route": context.route(),
+        "id": context.parameter("id").ok(),
+    });
+    json(StatusCode::OK, &answer)
+}
+
+#[derive(serde::Deserialize)]
+struct Summands {
+    a: i64,
+    b: i64,
+}
+
+async fn sum(_context: Context, input: Summands) -> Result<Value> {
+    Ok(json!({"sum": input.a + input.b}))
+}
+
+async fn crash(_context: Context, _request: Request) -> Result<Response> {
+    panic!("a secret text");
+}
+
+/// For the milliseconds of the query.
+async fn sleep(_context: Context, request: Request) -> Result<Response> {
+    tokio::time::sleep(milliseconds(&request)).await;
+    json(StatusCode::OK, &"slept")
+}
+
+/// Computes for the milliseconds of the query and never yields.
+async fn spin(_context: Context, request: Request) -> Result<Response> {
+    let until = std::time::Instant::now() + milliseconds(&request);
+    while std::time::Instant::now() < until {
+        std::hint::spin_loop();
+    }
+    json(StatusCode::OK, &"spun")
+}
+
+fn milliseconds(request: &Request) -> Duration {
+    let query = request.uri().query().and_then(|query| query.parse().ok());
+    Duration::from_millis(query.unwrap_or(0))
+}
+
+/// How often [`read`] got as far as reading a body.
+pub static READ_CALLED: AtomicUsize = AtomicUsize::new(0);
+
+async fn read(_context: Context, request: Request) -> Result<Response> {
+    READ_CALLED.fetch_add(1, Ordering::SeqCst);
+    json(StatusCode::OK, &request.into_body().collect().await?.len())
+}
+
+/// How often [`write`] came to its end.
+pub static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+
+async fn write(_context: Context, request: Request) -> Result<Response> {
+    tokio::time::sleep(milliseconds(&request)).await;
+    WRITTEN.fetch_add(1, Ordering::SeqCst);
+    json(StatusCode::OK, &"written")
+}
+
+/// Ten pieces, the second after the milliseconds of the query.
+async fn stream(_context: Context, request: Request) -> Result<Response> {
+    let wait = milliseconds(&request);
+    let pieces = futures_util::stream::unfold(0, move |piece| async move {
+        if piece == 1 {
+            tokio::time::sleep(wait).await;
+        }
+        (piece < 10).then(|| {
+            (
+                Ok::<_, Error>(bytes::Bytes::from_static(b"piece\n")),
+                piece + 1,
+            )
+        })
+    });
+    Ok(Response::new(Body::stream(pieces)))
+}
+
+async fn refuse(_context: Context, request: Request) -> Result<Response> {
+    let code = match request.uri().query() {
+        Some("not-found") => ErrorCode::NotFound,
+        Some("unauthenticated") => ErrorCode::Unauthenticated,
+        Some("exhausted") => ErrorCode::ResourceExhausted,
+        Some("unavailable") => ErrorCode::Unavailable,
+        _ => ErrorCode::Internal,
+    };
+    Err(Error::new(code, "no").because("a private cause"))
+}
