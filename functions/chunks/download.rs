@@ -73,7 +73,7 @@ fn describe(response: &mut Response, object: &Object, filename: &Filename) -> Re
             media.unwrap_or("application/octet-stream"),
         ),
         (header::CONTENT_DISPOSITION, &disposition),
-        (header::ETAG, &object.etag()),
+        (header::ETAG, &etag(object)),
         (header::LAST_MODIFIED, &modified),
         (header::ACCEPT_RANGES, "bytes"),
         (header::CACHE_CONTROL, "private"),
@@ -92,7 +92,7 @@ fn insert(response: &mut Response, name: HeaderName, value: &str) -> Result<()> 
 /// RFC 9110 §13.2.2: `If-None-Match` decides, `If-Modified-Since` only without it.
 fn is_unchanged(headers: &HeaderMap, object: &Object) -> bool {
     if let Some(tags) = text(headers, header::IF_NONE_MATCH) {
-        let etag = object.etag();
+        let etag = etag(object);
         return tags
             .split(',')
             .map(|tag| tag.trim().trim_start_matches("W/"))
@@ -108,13 +108,18 @@ fn requested_range<'h>(headers: &'h HeaderMap, object: &Object) -> Option<&'h st
     let range = text(headers, header::RANGE)?;
     let same = match text(headers, header::IF_RANGE) {
         None => true,
-        Some(tag) if tag.starts_with('"') => tag == object.etag(),
+        Some(tag) if tag.starts_with('"') => tag == etag(object),
         Some(date) => httpdate::parse_http_date(date).is_ok_and(|date| {
             httpdate::fmt_http_date(SystemTime::from(object.updated))
                 == httpdate::fmt_http_date(date)
         }),
     };
     same.then_some(range)
+}
+
+/// HTTP's form, in quotes: one for each generation of the object, and each change of its metadata.
+fn etag(object: &Object) -> String {
+    format!("\"{}\"", object.etag())
 }
 
 /// HTTP's dates have no fractions of a second.

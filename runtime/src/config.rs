@@ -48,7 +48,7 @@ impl Config {
             base_path: base_path(mode)?,
             database_url: variable("NEON_DATABASE_URL").map(Secret::new),
             project_id: variable("FIREBASE_PROJECT_ID"),
-            jwks_url: variable("FIREBASE_JWKS_URL").unwrap_or_else(|| GOOGLE_KEYS.to_owned()),
+            jwks_url: jwks_url()?,
             log_level: variable("LOG_LEVEL").unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -75,6 +75,13 @@ fn address(mode: Mode) -> anyhow::Result<SocketAddr> {
         );
     }
     Ok(SocketAddr::new(host, port))
+}
+
+fn jwks_url() -> anyhow::Result<String> {
+    let url = variable("FIREBASE_JWKS_URL").unwrap_or_else(|| GOOGLE_KEYS.to_owned());
+    reqwest::Url::parse(&url)
+        .with_context(|| format!("FIREBASE_JWKS_URL is {url:?}; write an http or https URL"))?;
+    Ok(url)
 }
 
 fn is_loopback(host: IpAddr) -> bool {

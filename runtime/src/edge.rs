@@ -30,18 +30,33 @@ pub(crate) fn check<'r>(method: &Method, uri: &'r Uri, headers: &'r HeaderMap) -
             "Content-Length and Transfer-Encoding exclude each other.",
         ));
     }
+    // RFC 9112 §6.1: a coding that is not understood leaves the end of the body unknown.
+    if headers
+        .get_all(TRANSFER_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        return Err(bad_request("The only Transfer-Encoding is chunked."));
+    }
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => {
-            let host = host
-                .to_str()
-                .map_err(|_| bad_request("The Host is not a name."))?;
+            let host = host.to_str().ok().filter(|host| is_host(host));
+            let host = host.ok_or_else(|| bad_request("The Host is not a name."))?;
             // RFC 9112 §3.2.2: an absolute target overrules the Host header.
             Ok(uri.host().unwrap_or(host))
         }
         (None, _) => Err(bad_request("A request needs a Host.")),
         _ => Err(bad_request("A request has one Host.")),
     }
+}
+
+/// A name or an address, perhaps with a port.
+fn is_host(host: &str) -> bool {
+    !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~:[]%".contains(&b))
 }
 
 fn bad_request(message: &'static str) -> Error {

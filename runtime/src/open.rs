@@ -88,11 +88,11 @@ async fn database(
         data_dir: config.base_path.clone(),
         migrations: registry.migrations,
     };
-    let database = Database::open(settings, services).context("cannot open the database")?;
+    let database = Database::open(settings, services).context("NEON_DATABASE_URL")?;
     match database.migrate().await {
         Err(DatabaseError::Refused(reason)) => anyhow::bail!("the database: {reason}"),
         Err(error) => {
-            tracing::warn!(%error, "the database is not ready; trying again at first use")
+            tracing::warn!(%error, "the database is not ready; trying again at first use");
         }
         Ok(()) => {}
     }

@@ -120,12 +120,15 @@ fn hand_over(folder: &Path, user: Uid, group: Gid) -> anyhow::Result<()> {
         let entry = entry?;
         match entry.file_type()?.is_dir() {
             true => hand_over(&entry.path(), user, group)?,
-            false => {
-                std::os::unix::fs::lchown(entry.path(), Some(user.as_raw()), Some(group.as_raw()))?
-            }
+            false => own(&entry.path(), user, group)?,
         }
     }
     // Last, because it says that all below is done.
-    std::os::unix::fs::lchown(folder, Some(user.as_raw()), Some(group.as_raw()))?;
+    own(folder, user, group)?;
     Ok(())
+}
+
+/// Of a symlink, the link itself.
+fn own(path: &Path, user: Uid, group: Gid) -> std::io::Result<()> {
+    std::os::unix::fs::lchown(path, Some(user.as_raw()), Some(group.as_raw()))
 }

@@ -69,12 +69,10 @@ pub(super) fn serve(
 pub(super) fn manifest_of(registry: &Registry, config: &Config) -> anyhow::Result<Manifest> {
     let (name, text) = config::manifest_text(registry.manifest)?;
     let parsed = manifest::parse(&text);
-    if !parsed.faults.is_empty() {
-        super::say(&manifest::render(&parsed.faults, &name, &text));
-    }
+    // Warnings are for `router check`.
     let mut manifest = parsed
         .manifest
-        .with_context(|| format!("{name} has faults"))?;
+        .with_context(|| manifest::render(&parsed.faults, &name, &text))?;
     if let Some(project) = &config.project_id {
         manifest.project.id.clone_from(project);
     }

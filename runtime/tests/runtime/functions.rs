@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use runtime::testing::TestServer;
-pub use runtime::testing::http_client as client;
+pub(crate) use runtime::testing::http_client as client;
 use runtime::{
     Body, Context, Error, ErrorCode, HttpFunction as _, Migrations, Registry, Request, Response,
     Result, StatusCode, json,
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 const MANIFEST: &str = include_str!("manifest.toml");
 
-pub async fn server() -> TestServer {
+pub(crate) async fn server() -> TestServer {
     let registry = Registry::new(
         MANIFEST,
         Migrations {
@@ -94,7 +94,7 @@ fn milliseconds(request: &Request) -> Duration {
 }
 
 /// How often [`read`] got as far as reading a body.
-pub static READ_CALLED: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static READ_CALLED: AtomicUsize = AtomicUsize::new(0);
 
 async fn read(_context: Context, request: Request) -> Result<Response> {
     READ_CALLED.fetch_add(1, Ordering::SeqCst);
@@ -102,7 +102,7 @@ async fn read(_context: Context, request: Request) -> Result<Response> {
 }
 
 /// How often [`write`] came to its end.
-pub static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static WRITTEN: AtomicUsize = AtomicUsize::new(0);
 
 async fn write(_context: Context, request: Request) -> Result<Response> {
     tokio::time::sleep(milliseconds(&request)).await;
