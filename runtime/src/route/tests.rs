@@ -6,7 +6,7 @@ const MANIFEST: &str = r#"
 manifest = 1
 
 [project]
-id      = "demo"
+id      = "demo-1"
 regions = ["europe-west1"]
 
 [functions.a_b]
@@ -32,25 +32,25 @@ public  = true
 enabled = false
 
 [[rewrites]]
-source   = "/old/**"
-function = "a_b"
-
-[[rewrites]]
 source   = "/old/c"
 function = "c"
+
+[[rewrites]]
+source   = "/old/**"
+function = "a_b"
 "#;
 
 /// The function's name and the path it sees, or the status of the refusal.
 fn lookup(host: &str, method: &Method, path: &str) -> Result<(String, String), u16> {
-    let manifest = manifest::parse(MANIFEST)
-        .manifest
-        .expect("a valid manifest");
+    let parsed = manifest::parse(MANIFEST);
+    let faults = manifest::render(&parsed.faults, "manifest.toml", MANIFEST);
+    let manifest = parsed.manifest.expect(&faults);
     let specs: Vec<_> = manifest.functions.values().collect();
     let table = RouteTable::new(&manifest, specs.iter().copied());
+    let uri: Uri = path.parse().expect("a URI");
     let found = table
-        .lookup(host, method, path)
+        .lookup(host, method, uri.path())
         .map_err(|error| error.status().as_u16())?;
-    let uri = path.parse().expect("a URI");
     Ok((
         specs[found.function].name.clone(),
         found.seen_uri(&uri).to_string(),
@@ -63,12 +63,13 @@ fn each_url_form_finds_its_function_in_the_order_of_precedence() {
         ("h", "/a_b", "a_b", "/"),
         ("h", "/b/x", "a_b", "/x"),
         ("h", "/c/", "c", "/"),
-        ("h", "/demo/europe-west1/c", "c", "/"),
+        ("h", "/demo-1/europe-west1/c", "c", "/"),
         ("h:8080", "/v0/b//c", "c", "/v0/b//c"),
         ("h", "//v0/x", "c", "//v0/x"),
-        ("h", "/old/c", "a_b", "/old/c"),
+        ("h", "/old/c", "c", "/old/c"),
+        ("h", "/old/c/d", "a_b", "/old/c/d"),
         (
-            "europe-west1-demo.cloudfunctions.net",
+            "europe-west1-demo-1.cloudfunctions.net",
             "/b/x?y",
             "a_b",
             "/x?y",
@@ -105,10 +106,10 @@ fn what_no_form_covers_is_not_found() {
         ("h", "/api"),
         ("h", "/api/1/2"),
         ("h", "/older"),
-        ("h", "/demo/europe-west1"),
-        ("h", "/demo/europe-west1/"),
-        ("us-central1-demo.cloudfunctions.net", "/b"),
-        ("europe-west1-demo.cloudfunctions.net", "/api/1"),
+        ("h", "/demo-1/europe-west1"),
+        ("h", "/demo-1/europe-west1/"),
+        ("us-central1-demo-1.cloudfunctions.net", "/b"),
+        ("europe-west1-demo-1.cloudfunctions.net", "/api/1"),
     ] {
         let found = lookup(host, &Method::POST, path);
         assert_eq!(found, Err(404), "{host}{path}");

@@ -5,6 +5,7 @@
 pub(crate) mod access_log;
 
 use std::backtrace::Backtrace;
+use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
@@ -27,7 +28,12 @@ pub(crate) fn start(format: Format, level: &str) {
             .with_current_span(false)
             .with_span_list(false)
             .try_init(),
-        Format::Text => log.compact().with_target(false).without_time().try_init(),
+        Format::Text => log
+            .compact()
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+            .without_time()
+            .try_init(),
     };
     if started.is_ok() {
         log_panics();
