@@ -8,7 +8,7 @@ use manifest::{FunctionSpec, Manifest};
 
 use crate::context::{Backends, InvocationId};
 use crate::function::Function;
-use crate::identity::Verifier;
+use crate::identity::{SenderVerifier, Verifier};
 use crate::policy::cors::CorsPolicy;
 use crate::policy::slots::Slots;
 use crate::route::RouteTable;
@@ -23,6 +23,7 @@ pub(crate) struct App {
     /// For URLs that belong to no function.
     pub(crate) default_cors: Option<CorsPolicy>,
     pub(crate) verifier: Verifier,
+    pub(crate) senders: SenderVerifier,
     pub(crate) backends: Arc<Backends>,
     pub(crate) access_log: Arc<AccessLog>,
     pub(crate) in_flight: Slots,
@@ -41,7 +42,7 @@ impl App {
     pub(crate) fn new(
         manifest: &Manifest,
         functions: Vec<(FunctionSpec, Function)>,
-        verifier: Verifier,
+        (verifier, senders): (Verifier, SenderVerifier),
         backends: Backends,
         access_log: Arc<AccessLog>,
     ) -> Self {
@@ -61,6 +62,7 @@ impl App {
             entries,
             default_cors: manifest.default_cors.as_ref().map(CorsPolicy::new),
             verifier,
+            senders,
             backends: Arc::new(backends),
             access_log,
             in_flight: Slots::new(IN_FLIGHT),

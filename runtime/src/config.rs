@@ -9,8 +9,9 @@ use manifest::Manifest;
 
 use crate::secrets::{Secret, Secrets};
 
-const GOOGLE_KEYS: &str =
+const FIREBASE_KEYS: &str =
     "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
+const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 const SECRET_FILES: &str = "/etc/secrets";
 
 pub(crate) struct Config {
@@ -22,6 +23,10 @@ pub(crate) struct Config {
     /// Overrules `[project] id`.
     pub(crate) project_id: Option<String>,
     pub(crate) jwks_url: String,
+    /// Where the keys of Google's OIDC tokens are, with which Pub/Sub and Eventarc send events.
+    pub(crate) oidc_jwks_url: String,
+    /// Whoever holds it may send events.
+    pub(crate) event_token: Option<Secret>,
     pub(crate) log_level: String,
 }
 
@@ -48,7 +53,9 @@ impl Config {
             base_path: base_path(mode)?,
             database_url: variable("NEON_DATABASE_URL").map(Secret::new),
             project_id: variable("FIREBASE_PROJECT_ID"),
-            jwks_url: jwks_url()?,
+            jwks_url: url("FIREBASE_JWKS_URL", FIREBASE_KEYS)?,
+            oidc_jwks_url: url("GOOGLE_JWKS_URL", GOOGLE_KEYS)?,
+            event_token: event_token()?,
             log_level: variable("LOG_LEVEL").unwrap_or_else(|| "info".to_owned()),
         })
     }
@@ -77,11 +84,25 @@ fn address(mode: Mode) -> anyhow::Result<SocketAddr> {
     Ok(SocketAddr::new(host, port))
 }
 
-fn jwks_url() -> anyhow::Result<String> {
-    let url = variable("FIREBASE_JWKS_URL").unwrap_or_else(|| GOOGLE_KEYS.to_owned());
+fn url(name: &str, default: &str) -> anyhow::Result<String> {
+    let url = variable(name).unwrap_or_else(|| default.to_owned());
     reqwest::Url::parse(&url)
-        .with_context(|| format!("FIREBASE_JWKS_URL is {url:?}; write an http or https URL"))?;
+        .with_context(|| format!("{name} is {url:?}; write an http or https URL"))?;
     Ok(url)
+}
+
+/// Short enough to guess is as good as none.
+const SHORTEST_EVENT_TOKEN: usize = 16;
+
+fn event_token() -> anyhow::Result<Option<Secret>> {
+    match variable("EVENT_TOKEN") {
+        Some(token) if token.len() < SHORTEST_EVENT_TOKEN => {
+            bail!(
+                "EVENT_TOKEN has fewer than {SHORTEST_EVENT_TOKEN} characters; write a random one"
+            )
+        }
+        token => Ok(token.map(Secret::new)),
+    }
 }
 
 fn is_loopback(host: IpAddr) -> bool {

@@ -21,10 +21,30 @@ pub struct Context {
 struct Inner {
     function: Arc<FunctionSpec>,
     backends: Arc<Backends>,
-    invocation: InvocationId,
-    caller: Result<Arc<Principal>, AuthError>,
-    parameters: Parameters,
-    deadline: Instant,
+    invoked: Invoked,
+}
+
+/// What is particular to one invocation.
+pub(crate) struct Invoked {
+    pub(crate) invocation: InvocationId,
+    pub(crate) caller: Result<Arc<Principal>, AuthError>,
+    pub(crate) parameters: Parameters,
+    pub(crate) deadline: Instant,
+    /// From 1; a request is never repeated by the router.
+    pub(crate) attempt: u32,
+}
+
+impl Invoked {
+    /// By the delivery of an event, which nobody calls.
+    pub(crate) fn by_event(invocation: InvocationId, attempt: u32, deadline: Instant) -> Self {
+        Self {
+            invocation,
+            caller: Err(AuthError::Missing),
+            parameters: Parameters::default(),
+            deadline,
+            attempt,
+        }
+    }
 }
 
 /// What outlives every invocation.
@@ -48,19 +68,13 @@ impl Context {
     pub(crate) fn new(
         function: Arc<FunctionSpec>,
         backends: Arc<Backends>,
-        invocation: InvocationId,
-        caller: Result<Arc<Principal>, AuthError>,
-        parameters: Parameters,
-        deadline: Instant,
+        invoked: Invoked,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 function,
                 backends,
-                invocation,
-                caller,
-                parameters,
-                deadline,
+                invoked,
             }),
         }
     }
@@ -71,7 +85,7 @@ impl Context {
     /// # Errors
     /// What is wrong with the `Authorization` header, for a function that words its own refusal.
     pub fn caller(&self) -> Result<&Principal, AuthError> {
-        match &self.inner.caller {
+        match &self.inner.invoked.caller {
             Ok(principal) => Ok(principal),
             Err(error) => Err(*error),
         }
@@ -115,6 +129,7 @@ impl Context {
     pub fn parameter(&self, name: &str) -> Result<String> {
         let raw = self
             .inner
+            .invoked
             .parameters
             .get(name)
             .ok_or_else(|| Error::internal(format!("the route has no {{{name}}}")))?;
@@ -128,16 +143,21 @@ impl Context {
 
     /// The pattern of the explicit route that matched, as the manifest writes it.
     pub fn route(&self) -> Option<&str> {
-        self.inner.parameters.pattern()
+        self.inner.invoked.parameters.pattern()
     }
 
     /// When the invocation is cut.
     pub fn deadline(&self) -> Instant {
-        self.inner.deadline
+        self.inner.invoked.deadline
     }
 
     /// The id that the log and the `X-Request-Id` header carry.
     pub fn invocation(&self) -> InvocationId {
-        self.inner.invocation
+        self.inner.invoked.invocation
+    }
+
+    /// Which attempt at its event this is, from 1. For a request it is always the first.
+    pub fn attempt(&self) -> u32 {
+        self.inner.invoked.attempt
     }
 }

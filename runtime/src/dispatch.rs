@@ -14,8 +14,8 @@ use manifest::ErrorFormat;
 
 use crate::app::App;
 use crate::context::InvocationId;
-use crate::error::{Error, Result};
-use crate::function::Response;
+use crate::error::{Chain, Error, Result};
+use crate::function::{Response, Signature};
 use crate::route::RouteMatch;
 use crate::telemetry::access_log::{Line, Traced};
 use crate::{edge, health, invocation, policy};
@@ -104,7 +104,14 @@ async fn call(
         Err(error) => return refuse(error, entry.spec.error_format, &request),
         Ok(admitted) => {
             let request = invocation::seen(request, uri, &entry.spec.limits);
-            invocation::run_http(&entry.function, admitted, request).await
+            match &entry.function.0 {
+                Signature::Http(_) => {
+                    invocation::run_http(&entry.function, admitted, request).await
+                }
+                Signature::Event(_) => {
+                    invocation::run_posted_event(&entry.function, admitted, request).await
+                }
+            }
         }
     };
     result.unwrap_or_else(|error| {
@@ -115,27 +122,13 @@ async fn call(
 
 /// A failure is logged once, here, with the cause that the caller does not read.
 fn log_failure(error: &Error, function: &str, id: InvocationId) {
-    let cause = std::error::Error::source(error).map(|cause| format!("{:#}", Chain(cause)));
+    let cause = std::error::Error::source(error).map(|cause| Chain(cause).to_string());
     let cause = cause.unwrap_or_default();
     let invocation = id.as_str();
     if error.status().is_server_error() {
         tracing::error!(function, invocation, cause, "{error}");
     } else {
         tracing::debug!(function, invocation, cause, "{error}");
-    }
-}
-
-struct Chain<'e>(&'e (dyn std::error::Error + 'static));
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }
 

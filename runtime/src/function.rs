@@ -11,12 +11,13 @@ use std::sync::Arc;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::body::Body;
 use crate::context::Context;
 use crate::database::Migrations;
 use crate::error::{Error, ErrorCode, Result};
-use crate::events::{CloudEvent, StorageObjectData};
+use crate::events::CloudEvent;
 use crate::respond::json;
 
 pub type Request = http::Request<Body>;
@@ -24,7 +25,7 @@ pub type Response = http::Response<Body>;
 
 type Running<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 type HttpCall = Arc<dyn Fn(Context, Request) -> Running<Response> + Send + Sync>;
-type EventCall = Arc<dyn Fn(Context, CloudEvent<StorageObjectData>) -> Running<()> + Send + Sync>;
+type EventCall = Arc<dyn Fn(Context, CloudEvent<Value>) -> Running<()> + Send + Sync>;
 
 /// A function's code, by signature type.
 #[derive(Clone)]
@@ -33,7 +34,6 @@ pub struct Function(pub(crate) Signature);
 #[derive(Clone)]
 pub(crate) enum Signature {
     Http(HttpCall),
-    #[expect(dead_code, reason = "deliveries come with the events")]
     Event(EventCall),
 }
 
@@ -47,12 +47,12 @@ pub trait HttpFunction<Shape>: Sized {
     fn into_function(self) -> Function;
 }
 
-/// What a `storage` trigger can call.
+/// What a `storage` or an `event` trigger can call; `Data` is what the event carries.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a function for a `storage` trigger",
+    message = "`{Self}` is not a function for events",
     note = "write `pub async fn handle(context: Context, event: CloudEvent<StorageObjectData>) -> Result<()>`"
 )]
-pub trait EventFunction<Shape>: Sized {
+pub trait EventFunction<Data>: Sized {
     fn into_function(self) -> Function;
 }
 
@@ -61,9 +61,6 @@ pub struct Raw;
 
 /// `(Context, In) -> Result<Out>`, both JSON.
 pub struct Json<In, Out>(std::marker::PhantomData<fn(In) -> Out>);
-
-/// `(Context, CloudEvent<StorageObjectData>) -> Result<()>`
-pub struct StorageEvent;
 
 impl<F, Fut> HttpFunction<Raw> for F
 where
@@ -95,15 +92,23 @@ where
     }
 }
 
-impl<F, Fut> EventFunction<StorageEvent> for F
+impl<F, Fut, Data> EventFunction<Data> for F
 where
-    F: Fn(Context, CloudEvent<StorageObjectData>) -> Fut + Send + Sync + 'static,
+    F: Fn(Context, CloudEvent<Data>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<()>> + Send + 'static,
+    Data: DeserializeOwned + 'static,
 {
     fn into_function(self) -> Function {
-        Function(Signature::Event(Arc::new(move |context, event| {
-            Box::pin(self(context, event))
-        })))
+        Function(Signature::Event(Arc::new(
+            move |context, event| match event.typed() {
+                Ok(event) => Box::pin(self(context, event)),
+                Err(error) => Box::pin(std::future::ready(Err(Error::new(
+                    ErrorCode::InvalidArgument,
+                    "The event's data is not what this function takes.",
+                )
+                .because(error)))),
+            },
+        )))
     }
 }
 

@@ -11,10 +11,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context as Poller, Poll};
 
+use http::{Method, StatusCode};
+use serde_json::Value;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::body::Body;
+use crate::context::Context;
 use crate::error::{Error, ErrorCode, Result};
+use crate::events::CloudEvent;
+use crate::events::receive::{Malformed, receive};
 use crate::function::{Function, Request, Response, Signature};
 use crate::policy::Admitted;
 
@@ -37,6 +42,50 @@ pub(crate) async fn run_http(
         Ok(response)
     };
     Invocation::new(work, deadline).await
+}
+
+/// Runs an event function for an event that was POSTed to it, and answers when it has ended: whoever
+/// sent the event sends it again unless the answer is 2xx.
+pub(crate) async fn run_posted_event(
+    function: &Function,
+    admitted: Admitted,
+    request: Request,
+) -> Result<Response> {
+    if request.method() != Method::POST {
+        return Err(Error::method_not_allowed("POST", "Method Not Allowed"));
+    }
+    let (context, deadline, _places) = admitted.into_parts();
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?;
+    let event = receive(head.uri.path(), &head.headers, &body)?;
+    run_event(function, context, event, deadline).await?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+/// Runs an event function.
+pub(crate) async fn run_event(
+    function: &Function,
+    context: Context,
+    event: CloudEvent<Value>,
+    deadline: Instant,
+) -> Result<()> {
+    let Signature::Event(call) = &function.0 else {
+        return Err(Error::internal("an http function takes no events"));
+    };
+    Invocation::new(call(context, event), deadline).await
+}
+
+impl From<Malformed> for Error {
+    fn from(fault: Malformed) -> Self {
+        let error = Self::new(ErrorCode::InvalidArgument, "The request is not an event.");
+        match fault {
+            Malformed::Format => error.with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            _ => error,
+        }
+        .because(fault)
+    }
 }
 
 type Work<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;

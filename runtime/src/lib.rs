@@ -18,6 +18,7 @@ mod cli;
 mod config;
 mod open;
 mod process;
+mod run;
 
 mod app;
 mod dispatch;
@@ -54,14 +55,13 @@ pub use database::{
     Database, DatabaseError, Migrations, Parameters, Rows, Statement, ToValue, Value,
 };
 pub use error::{Error, ErrorCode, Result};
-pub use events::{CloudEvent, StorageObjectData};
-pub use function::{
-    EventFunction, Function, HttpFunction, Json, Raw, Registry, Request, Response, StorageEvent,
-};
+pub use events::{CloudEvent, SpecVersion, StorageObjectData};
+pub use function::{EventFunction, Function, HttpFunction, Json, Raw, Registry, Request, Response};
 pub use identity::{AuthError, Principal};
 pub use respond::{json, set, typed};
 pub use storage::{
-    Bucket, InvalidObjectName, Object, ObjectName, ObjectReader, PutOptions, StorageError, Upload,
+    Bucket, InvalidObjectName, MetadataChange, Object, ObjectName, ObjectReader, PutOptions,
+    StorageError, Upload,
 };
 
 /// The HTTP vocabulary of a function's request and response.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use manifest::{FunctionSpec, Manifest};
+use manifest::{FunctionSpec, Manifest, Trigger};
 use tokio::runtime::Handle;
 
 use crate::app::App;
@@ -11,7 +11,8 @@ use crate::config::{self, Config, Mode};
 use crate::context::Backends;
 use crate::database::{Database, DatabaseError, Settings};
 use crate::function::{Function, Registry};
-use crate::identity::{KeySource, KeySourceSettings, Verifier};
+use crate::identity::{KeySource, KeySourceSettings, SenderVerifier, Verifier};
+use crate::ledger::{Announcer, Subscription};
 use crate::storage::Storage;
 use crate::telemetry::access_log::AccessLog;
 use crate::tls;
@@ -27,9 +28,9 @@ pub(crate) async fn app(
 ) -> anyhow::Result<App> {
     let functions = functions(registry, manifest)?;
     let backends = backends(registry, config, manifest, &services).await?;
-    let verifier = verifier(config, manifest, services)?;
+    let verifiers = verifiers(config, manifest, &services)?;
     Ok(App::new(
-        manifest, functions, verifier, backends, access_log,
+        manifest, functions, verifiers, backends, access_log,
     ))
 }
 
@@ -64,7 +65,7 @@ pub(crate) async fn backends(
 ) -> anyhow::Result<Backends> {
     Ok(Backends {
         secrets: config::secrets(manifest)?,
-        storage: Storage::open(&config.base_path, &manifest.buckets)
+        storage: Storage::open(&config.base_path, &manifest.buckets, announcer(manifest))
             .await
             .with_context(|| {
                 format!("cannot open the storage in {}", config.base_path.display())
@@ -99,15 +100,41 @@ async fn database(
     Ok(database)
 }
 
-fn verifier(config: &Config, manifest: &Manifest, services: Handle) -> anyhow::Result<Verifier> {
-    let keys = KeySource::new(KeySourceSettings {
-        url: config.jwks_url.clone(),
-        client: tls::http_client()?,
-        services,
+fn verifiers(
+    config: &Config,
+    manifest: &Manifest,
+    services: &Handle,
+) -> anyhow::Result<(Verifier, SenderVerifier)> {
+    let client = tls::http_client()?;
+    let keys = |url: &str| {
+        KeySource::new(KeySourceSettings {
+            url: url.to_owned(),
+            client: client.clone(),
+            services: services.clone(),
+        })
+    };
+    let unsigned = config.mode == Mode::Dev;
+    let users = Verifier::new(&manifest.project.id, keys(&config.jwks_url), unsigned);
+    let senders = SenderVerifier::new(config.event_token.clone(), keys(&config.oidc_jwks_url));
+    Ok((users, senders))
+}
+
+/// Which functions are told of which events.
+fn announcer(manifest: &Manifest) -> Announcer {
+    let subscriptions = manifest.functions.values().filter_map(|spec| {
+        let Trigger::Storage(storage) = &spec.trigger else {
+            return None;
+        };
+        spec.enabled.then(|| Subscription {
+            function: spec.name.clone(),
+            bucket: storage.bucket.clone(),
+            event: storage.event,
+            prefix: storage.prefix.clone(),
+        })
     });
-    Ok(Verifier::new(
-        &manifest.project.id,
-        keys,
-        config.mode == Mode::Dev,
-    ))
+    let only_bucket = manifest.buckets.len() == 1;
+    Announcer {
+        subscriptions: subscriptions.collect(),
+        public_name: manifest.project.bucket.clone().filter(|_| only_bucket),
+    }
 }

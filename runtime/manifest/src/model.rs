@@ -48,6 +48,7 @@ pub struct FunctionSpec {
     pub error_format: ErrorFormat,
     /// Shell lines that call the function, with `$BASE` and `$TOKEN` set: `router dev` prints them.
     pub examples: Vec<String>,
+    pub senders: Option<Senders>,
     /// `false`: every URL of the function answers 404 and no event reaches it.
     pub enabled: bool,
 }
@@ -58,6 +59,18 @@ pub struct FunctionSpec {
 pub enum Trigger {
     Http(HttpTrigger),
     Storage(StorageTrigger),
+    Event(EventTrigger),
+}
+
+#[derive(Debug, Clone)]
+pub struct EventTrigger {
+    pub subpaths: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Senders {
+    pub audience: String,
+    pub emails: Vec<String>,
 }
 
 /// `http = { … }`

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use manifest::{Auth, FunctionSpec, Manifest, Trigger};
+use manifest::{Auth, FunctionSpec, Manifest, StorageEvent, Trigger};
 
 use super::{print, serve};
 use crate::config::{Config, Mode};
@@ -35,42 +35,63 @@ pub(super) fn table(manifest: &Manifest) -> String {
     align(&rows)
 }
 
-/// In the order in which the route table tries the forms.
+/// Each form of URL, and for a storage function the event itself.
 fn urls(manifest: &Manifest, spec: &FunctionSpec) -> Vec<(String, String)> {
-    let Trigger::Http(http) = &spec.trigger else {
-        return vec![("EVENT".to_owned(), "-".to_owned())];
+    let (method, subpaths, routes) = match &spec.trigger {
+        Trigger::Http(http) => ("*", http.subpaths, http.routes.as_slice()),
+        Trigger::Event(event) => ("POST", event.subpaths, &[][..]),
+        Trigger::Storage(_) => ("POST", false, &[][..]),
     };
-    let tail = if http.subpaths { "[/*]" } else { "" };
+    let tail = if subpaths { "[/*]" } else { "" };
     let project = &manifest.project;
     let names: Vec<&String> = std::iter::once(&spec.name).chain(&spec.aliases).collect();
-    let any = || "*".to_owned();
     let mut urls = Vec::new();
+    if let Trigger::Storage(storage) = &spec.trigger {
+        let objects = format!(
+            "{} of {}/{}*",
+            event(storage.event),
+            storage.bucket,
+            storage.prefix
+        );
+        urls.push(("EVENT".to_owned(), objects));
+    }
+    let mut add = |url: String| urls.push((method.to_owned(), url));
     for name in &names {
         for region in &project.regions {
-            let host = format!("{region}-{}.cloudfunctions.net", project.id);
-            urls.push((any(), format!("//{host}/{name}{tail}")));
+            add(format!(
+                "//{region}-{}.cloudfunctions.net/{name}{tail}",
+                project.id
+            ));
         }
         let service = name.to_ascii_lowercase().replace('_', "-");
-        urls.push((any(), format!("//{service}-*.run.app/*")));
-    }
-    for route in &http.routes {
-        let method = route.method.clone().unwrap_or_else(any);
-        urls.push((method, route.path.clone()));
+        add(format!("//{service}-*.run.app/*"));
     }
     for rewrite in &manifest.rewrites {
         if names.contains(&&rewrite.function) {
-            urls.push((any(), rewrite.source.clone()));
+            add(rewrite.source.clone());
         }
     }
     for name in &names {
-        urls.push((any(), format!("/{name}{tail}")));
+        add(format!("/{name}{tail}"));
     }
     for name in &names {
         for region in &project.regions {
-            urls.push((any(), format!("/{}/{region}/{name}{tail}", project.id)));
+            add(format!("/{}/{region}/{name}{tail}", project.id));
         }
     }
+    for route in routes {
+        let method = route.method.clone().unwrap_or_else(|| method.to_owned());
+        urls.push((method, route.path.clone()));
+    }
     urls
+}
+
+fn event(event: StorageEvent) -> &'static str {
+    match event {
+        StorageEvent::Finalized => "finalized",
+        StorageEvent::Deleted => "deleted",
+        StorageEvent::MetadataUpdated => "metadataUpdated",
+    }
 }
 
 fn auth(auth: Auth) -> &'static str {

@@ -13,7 +13,7 @@ use crate::function::Registry;
 use crate::process::{self, Runtimes};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::{self, Format};
-use crate::{open, server};
+use crate::{open, run};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -52,7 +52,7 @@ pub(super) fn serve(
         let address = listener.local_addr()?;
         tracing::info!("listening on http://{address}");
         listening(address);
-        server::serve(listener, Arc::new(app), process::stop_signal()).await;
+        run::until(process::stop_signal(), listener, Arc::new(app)).await;
         anyhow::Ok(())
     });
     access_log.flush();

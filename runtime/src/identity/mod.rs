@@ -4,6 +4,7 @@
 //! costs a hash instead of an RSA check and no live token stays in memory.
 
 mod keys;
+mod senders;
 mod token;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use http::header::AUTHORIZATION;
 use quick_cache::sync::Cache;
 
 pub(crate) use keys::{KeySource, KeySourceSettings};
+pub(crate) use senders::SenderVerifier;
 
 /// The caller of an invocation, as the verified claims of a Firebase ID token describe them.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{AuthError, Principal, now};
 
 /// Seconds by which two clocks may differ.
-const LEEWAY: u64 = 30;
+pub(super) const LEEWAY: u64 = 30;
 /// Characters of a `sub`.
 const LONGEST_UID: usize = 128;
 /// Bytes of a token; Firebase's are about 1 kB, with the largest custom claims below 3 kB.
@@ -162,7 +162,7 @@ fn read_part<T: DeserializeOwned>(token: &str, index: usize) -> Result<T, AuthEr
     serde_json::from_slice(&json).map_err(|_| NOT_A_TOKEN)
 }
 
-fn reason(kind: &jsonwebtoken::errors::ErrorKind) -> &'static str {
+pub(super) fn reason(kind: &jsonwebtoken::errors::ErrorKind) -> &'static str {
     use jsonwebtoken::errors::ErrorKind;
     match kind {
         ErrorKind::ExpiredSignature => "expired",

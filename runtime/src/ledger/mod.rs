@@ -1,28 +1,40 @@
-//! The ledger: which objects exist. It lies on the disk that holds their bytes, so that one power
+//! The ledger: which objects exist, what happened to them, and who still has to be told. It lies on the disk that holds their bytes, so that one power
 //! cut cannot take the one and leave the other.
 //!
 //! Every change is one transaction that is durable when its future resolves. This module knows
 //! rows; it opens no object's file and knows nothing of HTTP.
 
+mod announce;
+mod deliveries;
 mod object;
 mod objects;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::{fs, io};
 
 use rusqlite::Transaction;
+use tokio::sync::Notify;
 
+pub(crate) use announce::{Announcer, Subscription};
+pub(crate) use deliveries::{Delivery, Outcome};
 pub use object::{InvalidObjectName, Object, ObjectName};
+pub use objects::MetadataChange;
 pub(crate) use objects::{CommitError, CommitObject, Content, Standing};
 
 use crate::database::sqlite::{Sqlite, SqliteError};
 
 /// One step each; the number of steps that a file has seen is its `user_version`.
-const SCHEMA: &[&str] = &[include_str!("schema/0001_objects.sql")];
+const SCHEMA: &[&str] = &[
+    include_str!("schema/0001_objects.sql"),
+    include_str!("schema/0002_events.sql"),
+];
 
 #[derive(Clone)]
 pub(crate) struct Ledger {
     sqlite: Sqlite,
+    announcer: Arc<Announcer>,
+    recorded: Arc<Notify>,
 }
 
 /// The file was written by a later version of this program.
@@ -35,7 +47,7 @@ struct NewerSchema {
 
 impl Ledger {
     /// Opens `ledger.sqlite3` in `folder`, both made when missing.
-    pub(crate) async fn open(folder: &Path) -> io::Result<Self> {
+    pub(crate) async fn open(folder: &Path, announcer: Announcer) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let sqlite =
             Sqlite::open(&folder.join("ledger.sqlite3"), |_| Ok(())).map_err(io::Error::other)?;
@@ -45,7 +57,21 @@ impl Ledger {
         if let Some(parent) = folder.parent() {
             fs::File::open(parent)?.sync_all()?;
         }
-        Ok(Self { sqlite })
+        Ok(Self {
+            sqlite,
+            announcer: Arc::new(announcer),
+            recorded: Arc::default(),
+        })
+    }
+
+    /// Ends when a delivery was recorded since the last call, here or by [`Ledger::wake`]: a hint
+    /// that spares whoever leases from asking again and again.
+    pub(crate) async fn recorded(&self) {
+        self.recorded.notified().await;
+    }
+
+    pub(crate) fn wake(&self) {
+        self.recorded.notify_one();
     }
 
     /// Fails when the ledger does not answer.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use manifest::StorageEvent;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
 use super::{Ledger, Object, ObjectName};
@@ -32,6 +33,29 @@ pub(crate) struct CommitObject {
     pub(crate) staged: Option<String>,
     /// Bytes that all objects of the owner may have together.
     pub(crate) quota: Option<u64>,
+}
+
+/// What a writer wants different about an object's metadata; the bytes and the generation stay.
+#[derive(Debug, Clone, Default)]
+pub struct MetadataChange {
+    /// `Some(None)` unsets it.
+    pub content_type: Option<Option<String>>,
+    /// Custom metadata by key: `None` deletes the key, others are merged.
+    pub metadata: BTreeMap<String, Option<String>>,
+}
+
+impl MetadataChange {
+    fn apply(self, object: &mut Object) {
+        if let Some(content_type) = self.content_type {
+            object.content_type = content_type;
+        }
+        for (key, value) in self.metadata {
+            match value {
+                Some(value) => object.metadata.insert(key, value),
+                None => object.metadata.remove(&key),
+            };
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -74,12 +98,14 @@ pub(crate) enum Standing {
 
 impl Ledger {
     /// The commit point of an upload: before it the object does not exist, after it a crash cannot
-    /// take the object away. Whatever must be true together with the object (the event that tells
-    /// of it, the deliveries of that event) is written here, in the same transaction.
+    /// take the object away. The events that tell of it, and their deliveries, are written in the same
+    /// transaction. A file that is merely adopted is no event: nothing happened to it.
     ///
     /// After an error that is not [final](CommitError::is_final) only the next start knows.
     pub(crate) async fn commit(&self, new: CommitObject) -> Result<Object, CommitError> {
-        self.sqlite
+        let announcer = self.announcer.clone();
+        let (object, told) = self
+            .sqlite
             .write(move |tx| {
                 if let Some(quota) = new.quota {
                     let others = owner_total(tx, &new.bucket, &new.owner, &new.name)?;
@@ -89,24 +115,85 @@ impl Ledger {
                 }
                 // The new file replaces the one that waits to be removed.
                 forget_removal(tx, &new.bucket, &new.name)?;
-                insert(tx, new).map(Ok)
+                let happened = new.staged.is_some();
+                let replaced = find(tx, &new.bucket, &new.name)?;
+                let object = insert(tx, new)?;
+                let mut told = false;
+                if happened {
+                    let now = object.created;
+                    if let Some((replaced, _)) = replaced {
+                        told |= announcer.announce(tx, StorageEvent::Deleted, &replaced, now)?;
+                    }
+                    told |= announcer.announce(tx, StorageEvent::Finalized, &object, now)?;
+                }
+                Ok(Ok((object, told)))
             })
-            .await?
+            .await??;
+        self.wake_if(told);
+        Ok(object)
     }
 
     /// Deletes an object: from here on it does not exist, and the removal of its file is owed until
-    /// [`Ledger::removed`]. The event that tells of it belongs into this transaction.
+    /// [`Ledger::removed`]. Its event is part of the transaction.
     pub(crate) async fn remove(&self, bucket: &str, name: &ObjectName) -> Result<(), SqliteError> {
         let (bucket, name) = (bucket.to_owned(), name.clone());
-        self.sqlite
+        let announcer = self.announcer.clone();
+        let told = self
+            .sqlite
             .write(move |tx| {
+                let mut told = false;
+                if let Some((object, _)) = find(tx, &bucket, &name)? {
+                    let now = Timestamp::now();
+                    told = announcer.announce(tx, StorageEvent::Deleted, &object, now)?;
+                }
                 tx.prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND name = ?2")?
                     .execute(params![bucket, name.as_str()])?;
                 tx.prepare_cached("INSERT OR IGNORE INTO removals (bucket, name) VALUES (?1, ?2)")?
                     .execute(params![bucket, name.as_str()])?;
-                Ok(())
+                Ok(told)
             })
-            .await
+            .await?;
+        self.wake_if(told);
+        Ok(())
+    }
+
+    /// Changes the metadata of an object, with the event that tells of it; `None`: there is no such
+    /// object.
+    pub(crate) async fn update(
+        &self,
+        bucket: &str,
+        name: &ObjectName,
+        change: MetadataChange,
+    ) -> Result<Option<Object>, SqliteError> {
+        let (bucket, name) = (bucket.to_owned(), name.clone());
+        let announcer = self.announcer.clone();
+        let updated = self
+            .sqlite
+            .write(move |tx| {
+                let Some((mut object, staged)) = find(tx, &bucket, &name)? else {
+                    return Ok(None);
+                };
+                change.apply(&mut object);
+                object.metageneration += 1;
+                object.updated = parsed(now_in_microseconds())?;
+                write(tx, &object, staged.as_deref())?;
+                let now = object.updated;
+                let happened = StorageEvent::MetadataUpdated;
+                let told = announcer.announce(tx, happened, &object, now)?;
+                Ok(Some((object, told)))
+            })
+            .await?;
+        let Some((object, told)) = updated else {
+            return Ok(None);
+        };
+        self.wake_if(told);
+        Ok(Some(object))
+    }
+
+    fn wake_if(&self, told: bool) {
+        if told {
+            self.wake();
+        }
     }
 
     /// The file of a deleted object is durably gone.
@@ -137,17 +224,9 @@ impl Ledger {
         let (bucket, name) = (bucket.to_owned(), name.clone());
         self.sqlite
             .read(move |connection| {
-                let found = connection
-                    .prepare_cached("SELECT * FROM objects WHERE bucket = ?1 AND name = ?2")?
-                    .query_row(params![bucket, name.as_str()], |row| {
-                        Ok(Standing::Exists {
-                            object: Box::new(object_of(row)?),
-                            staged: row.get("staged")?,
-                        })
-                    })
-                    .optional()?;
-                if let Some(found) = found {
-                    return Ok(found);
+                if let Some((object, staged)) = find(connection, &bucket, &name)? {
+                    let object = Box::new(object);
+                    return Ok(Standing::Exists { object, staged });
                 }
                 let removed = connection
                     .prepare_cached("SELECT 1 FROM removals WHERE bucket = ?1 AND name = ?2")?
@@ -244,6 +323,20 @@ fn owner_total(
         .map(i64::cast_unsigned)
 }
 
+/// The object of that name, and the staged file that may still hold its bytes.
+fn find(
+    connection: &Connection,
+    bucket: &str,
+    name: &ObjectName,
+) -> rusqlite::Result<Option<(Object, Option<String>)>> {
+    connection
+        .prepare_cached("SELECT * FROM objects WHERE bucket = ?1 AND name = ?2")?
+        .query_row(params![bucket, name.as_str()], |row| {
+            Ok((object_of(row)?, row.get("staged")?))
+        })
+        .optional()
+}
+
 fn forget_removal(tx: &Transaction<'_>, bucket: &str, name: &ObjectName) -> rusqlite::Result<()> {
     tx.prepare_cached("DELETE FROM removals WHERE bucket = ?1 AND name = ?2")?
         .execute(params![bucket, name.as_str()])?;
@@ -273,6 +366,12 @@ fn insert(tx: &Transaction<'_>, new: CommitObject) -> rusqlite::Result<Object> {
         updated: now,
         metadata: new.metadata,
     };
+    write(tx, &object, new.staged.as_deref())?;
+    Ok(object)
+}
+
+/// Makes the row of this name be this object.
+fn write(tx: &Transaction<'_>, object: &Object, staged: Option<&str>) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "INSERT OR REPLACE INTO objects VALUES (:bucket, :name, :owner, :generation,
             :metageneration, :size, :content_type, :md5, :crc32c, :sha256, :created, :updated,
@@ -292,9 +391,13 @@ fn insert(tx: &Transaction<'_>, new: CommitObject) -> rusqlite::Result<Object> {
         ":created": object.created.as_microsecond(),
         ":updated": object.updated.as_microsecond(),
         ":metadata": serde_json::Value::from_iter(object.metadata.clone()).to_string(),
-        ":staged": new.staged,
+        ":staged": staged,
     })?;
-    Ok(object)
+    Ok(())
+}
+
+fn now_in_microseconds() -> Result<Timestamp, jiff::Error> {
+    Timestamp::from_microsecond(Timestamp::now().as_microsecond())
 }
 
 fn object_of(row: &Row<'_>) -> rusqlite::Result<Object> {
@@ -319,8 +422,8 @@ fn name_of(row: &Row<'_>, column: usize) -> rusqlite::Result<ObjectName> {
     parsed(ObjectName::new(row.get::<_, String>(column)?))
 }
 
-/// A value that only this module writes turns out not to be one: the file was damaged.
-fn parsed<T, E>(value: Result<T, E>) -> rusqlite::Result<T>
+/// A value that only the ledger writes turns out not to be one: the file was damaged.
+pub(super) fn parsed<T, E>(value: Result<T, E>) -> rusqlite::Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,
 {

@@ -5,7 +5,9 @@ use super::*;
 
 async fn open() -> (tempfile::TempDir, Ledger) {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(&folder.path().join(".ledger")).await.unwrap();
+    let ledger = Ledger::open(&folder.path().join(".ledger"), Announcer::default())
+        .await
+        .unwrap();
     (folder, ledger)
 }
 
@@ -165,7 +167,7 @@ async fn a_ledger_of_a_later_version_is_refused() {
         .sqlite
         .write(|tx| tx.pragma_update(None, "user_version", 99));
     later.await.unwrap();
-    let refused = Ledger::open(&folder.path().join(".ledger")).await;
+    let refused = Ledger::open(&folder.path().join(".ledger"), Announcer::default()).await;
     let cause = refused.err().unwrap();
     let texts: Vec<String> =
         std::iter::successors(Some(&cause as &dyn std::error::Error), |error| {

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
-use manifest::Auth;
+use manifest::{Auth, FunctionSpec, Trigger};
 use tokio::time::Instant;
 
 use crate::app::{App, Entry};
-use crate::context::{Context, InvocationId};
+use crate::context::{Context, InvocationId, Invoked};
 use crate::error::{Error, ErrorCode, Result};
 use crate::identity::{AuthError, Principal};
 use crate::route::Parameters;
@@ -31,6 +31,16 @@ pub(crate) struct Admitted {
 pub(crate) struct Places {
     _function: Slot,
     _process: Slot,
+}
+
+impl Places {
+    /// `None` when the function or the process has as much to do as it may.
+    pub(crate) fn take(app: &App, entry: &Entry) -> Option<Self> {
+        Some(Self {
+            _function: entry.slots.take()?,
+            _process: app.in_flight.take()?,
+        })
+    }
 }
 
 impl Admitted {
@@ -64,19 +74,15 @@ pub(crate) async fn admit(
         return Err(Error::too_large());
     }
     let overloaded = || Error::new(ErrorCode::Unavailable, "Too many requests at once.");
-    let places = Places {
-        _function: entry.slots.take().ok_or_else(overloaded)?,
-        _process: app.in_flight.take().ok_or_else(overloaded)?,
-    };
-    let caller = identify(app, entry.spec.auth, headers).await?;
-    let context = Context::new(
-        entry.spec.clone(),
-        app.backends.clone(),
+    let places = Places::take(app, entry).ok_or_else(overloaded)?;
+    let invoked = Invoked {
         invocation,
-        caller,
+        caller: identify(app, &entry.spec, headers).await?,
         parameters,
         deadline,
-    );
+        attempt: 1,
+    };
+    let context = Context::new(entry.spec.clone(), app.backends.clone(), invoked);
     Ok(Admitted {
         context,
         deadline,
@@ -84,21 +90,27 @@ pub(crate) async fn admit(
     })
 }
 
+/// The caller of a function, or the sender of an event to one.
 async fn identify(
     app: &App,
-    auth: Auth,
+    spec: &FunctionSpec,
     headers: &HeaderMap,
 ) -> Result<Result<Arc<Principal>, AuthError>> {
-    let caller = match auth {
-        Auth::None => return Ok(Err(AuthError::Missing)),
-        Auth::Function | Auth::Required => app.verifier.verify(headers).await,
+    if spec.auth == Auth::None {
+        return Ok(Err(AuthError::Missing));
+    }
+    let caller = match &spec.trigger {
+        Trigger::Http(_) => app.verifier.verify(headers).await,
+        Trigger::Storage(_) | Trigger::Event(_) => {
+            app.senders.verify(headers, spec.senders.as_ref()).await
+        }
     };
     if let Err(AuthError::Rejected(reason)) = &caller {
         tracing::debug!(reason, "token refused");
     }
-    match (auth, caller) {
-        (Auth::Required, Err(error)) => Err(error.into()),
-        (_, caller) => Ok(caller),
+    match caller {
+        Err(error) if spec.auth == Auth::Required => Err(error.into()),
+        caller => Ok(caller),
     }
 }
 

@@ -12,7 +12,7 @@ use super::quota::Claims;
 use super::tree::Tree;
 use super::upload::{PutOptions, Upload};
 use super::work::uninterrupted;
-use super::{Object, ObjectName, ObjectReader, StorageError, lookup};
+use super::{MetadataChange, Object, ObjectName, ObjectReader, StorageError, lookup};
 use crate::ledger::Ledger;
 
 /// A bucket of the manifest. Clones are cheap and mean the same bucket.
@@ -81,6 +81,17 @@ impl Bucket {
     pub async fn delete(&self, name: &ObjectName) -> Result<Option<Object>, StorageError> {
         let place = Place::of(name, &self.0.spec.object_name)?;
         uninterrupted(lookup::delete(self.0.clone(), name.clone(), place)).await
+    }
+
+    /// Changes the object's metadata and returns what it is now; `None`: there is no such object.
+    pub async fn update(
+        &self,
+        name: &ObjectName,
+        change: MetadataChange,
+    ) -> Result<Option<Object>, StorageError> {
+        let _lock = self.0.locks.lock(name).await;
+        let updated = self.0.ledger.update(self.name(), name, change);
+        Ok(updated.await?)
     }
 
     /// At most `limit` objects whose names start with `prefix`, in the order of the names' bytes,

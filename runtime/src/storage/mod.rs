@@ -52,12 +52,12 @@ pub use self::bucket::Bucket;
 pub use self::error::StorageError;
 pub use self::reader::ObjectReader;
 pub use self::upload::{PutOptions, Upload};
-pub use crate::ledger::{InvalidObjectName, Object, ObjectName};
+pub use crate::ledger::{InvalidObjectName, MetadataChange, Object, ObjectName};
 
 use self::folder::Folder;
 use self::tree::Tree;
 use self::work::blocking;
-use crate::ledger::Ledger;
+use crate::ledger::{Announcer, Ledger};
 
 /// Bytes that are written, hashed and read in one go.
 const BLOCK: usize = 256 * 1024;
@@ -82,11 +82,12 @@ impl Storage {
     pub(crate) async fn open(
         base: &Path,
         specs: &BTreeMap<String, BucketSpec>,
+        announcer: Announcer,
     ) -> Result<Self, StorageError> {
         let folder = Folder::open_base(base)?;
         let staging = Arc::new(folder.make_folder(STAGING)?);
         staging.claim()?;
-        let ledger = Ledger::open(&base.join(LEDGER)).await?;
+        let ledger = Ledger::open(&base.join(LEDGER), announcer).await?;
         let mut buckets = BTreeMap::new();
         for (name, spec) in specs {
             let tree = Tree::open(&folder, &spec.root)?;
@@ -104,6 +105,11 @@ impl Storage {
     /// `name` is the bucket's key in the manifest.
     pub(crate) fn bucket(&self, name: &str) -> Option<Bucket> {
         self.buckets.get(name).cloned()
+    }
+
+    /// What happened to the objects, and who still has to be told.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Whether an upload could start now: the ledger answers, and the disk has the room that every

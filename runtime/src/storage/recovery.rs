@@ -38,6 +38,8 @@ pub(super) async fn recover(
         };
         warn_of(settled);
     }
+    // Whoever held them is gone: only one process has this disk.
+    ledger.release_leases().await?;
     for (bucket, name) in ledger.removals().await? {
         if let Some((bucket, place)) = locate(buckets, &bucket, &name) {
             warn_of(lookup::finish_removal(&bucket, &name, place).await);

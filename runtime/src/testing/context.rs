@@ -10,11 +10,10 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::{Folder, config};
-use crate::context::{Context, InvocationId};
+use crate::context::{Context, InvocationId, Invoked};
 use crate::function::Registry;
 use crate::identity::{AuthError, Principal};
 use crate::open;
-use crate::route::Parameters;
 
 /// A [`Context`] over an embedded database and an empty storage, which live as long as it.
 pub struct TestContext {
@@ -49,13 +48,14 @@ impl Context {
                 claims: BTreeMap::new(),
             })
         };
+        let deadline = Instant::now() + Duration::from_secs(60);
         let context = Self::new(
             Arc::new(spec),
             Arc::new(backends),
-            InvocationId([b'0'; 24]),
-            uid.map(principal).ok_or(AuthError::Missing),
-            Parameters::default(),
-            Instant::now() + Duration::from_secs(60),
+            Invoked {
+                caller: uid.map(principal).ok_or(AuthError::Missing),
+                ..Invoked::by_event(InvocationId([b'0'; 24]), 1, deadline)
+            },
         );
         Ok(TestContext {
             context,

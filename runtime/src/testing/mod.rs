@@ -13,6 +13,10 @@ pub use server::TestServer;
 use std::path::PathBuf;
 
 use crate::config::{Config, Mode};
+use crate::secrets::Secret;
+
+/// What a [`TestServer`] takes events with.
+pub const EVENT_TOKEN: &str = "the test server's event token";
 
 /// A client that follows no redirects, so that a test would see one.
 ///
@@ -48,6 +52,8 @@ fn config(folder: &Folder) -> Config {
         base_path: folder.0.clone(),
         database_url: None,
         jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
+        oidc_jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
+        event_token: Some(Secret::new(EVENT_TOKEN.to_owned())),
         project_id: None,
         log_level: "info".to_owned(),
     }

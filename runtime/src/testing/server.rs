@@ -14,7 +14,7 @@ use crate::function::Registry;
 use crate::process::Runtimes;
 use crate::telemetry::Format;
 use crate::telemetry::access_log::AccessLog;
-use crate::{open, server};
+use crate::{open, run};
 
 /// Serves a registry's functions, on threads of its own as the product does, until it is dropped.
 pub struct TestServer {
@@ -50,7 +50,7 @@ impl TestServer {
                 // A dropped sender stops too.
                 let _ = stopped.await;
             };
-            server::serve(listener, Arc::new(app), stopped).await;
+            run::until(stopped, listener, Arc::new(app)).await;
         });
         Ok(Self {
             address,

@@ -147,7 +147,7 @@ fn read_spec(
 
     let trigger = trigger?;
     let own_bucket = match &trigger {
-        Trigger::Http(_) => None,
+        Trigger::Http(_) | Trigger::Event(_) => None,
         Trigger::Storage(storage) => Some(storage.bucket.clone()),
     };
     Some(FunctionSpec {
@@ -163,6 +163,7 @@ fn read_spec(
         error_format: error_format.unwrap_or(ErrorFormat::Firebase),
         enabled: enabled.unwrap_or(true),
         examples: owned(&examples),
+        senders: None,
     })
 }
 

@@ -44,12 +44,14 @@ impl Disk {
 
     /// A second handle to the ledger, to put there what only a crash would leave.
     async fn ledger(&self) -> Ledger {
-        Ledger::open(&self.path.join(LEDGER)).await.unwrap()
+        Ledger::open(&self.path.join(LEDGER), Announcer::default())
+            .await
+            .unwrap()
     }
 
     async fn start(&self) -> Result<Storage, StorageError> {
         let specs = BTreeMap::from([("chunks".to_owned(), self.spec.clone())]);
-        Storage::open(&self.path, &specs).await
+        Storage::open(&self.path, &specs, Announcer::default()).await
     }
 
     async fn open(&self) -> Bucket {

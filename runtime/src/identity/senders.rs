@@ -1,0 +1,88 @@
+//! Who may POST an event to a function: the holder of a shared secret, or a service account that
+//! Google vouches for.
+
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use http::HeaderMap;
+use jsonwebtoken::{Algorithm, Validation};
+use manifest::Senders;
+use serde::Deserialize;
+
+use super::{AuthError, KeySource, Principal, bearer, now, token};
+use crate::secrets::Secret;
+
+/// Both spellings that Google has used.
+const ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
+
+/// Verifies the senders of events.
+pub(crate) struct SenderVerifier {
+    /// EVENT_TOKEN
+    shared: Option<Secret>,
+    /// Of Google's OIDC tokens.
+    keys: Arc<KeySource>,
+}
+
+/// An OIDC token of a service account, as Pub/Sub and Eventarc send it.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    email: String,
+    email_verified: bool,
+    iat: u64,
+}
+
+impl SenderVerifier {
+    pub(crate) fn new(shared: Option<Secret>, keys: Arc<KeySource>) -> Self {
+        Self { shared, keys }
+    }
+
+    /// The sender; for the shared secret a principal without a name.
+    pub(crate) async fn verify(
+        &self,
+        headers: &HeaderMap,
+        senders: Option<&Senders>,
+    ) -> Result<Arc<Principal>, AuthError> {
+        let token = bearer(headers)?;
+        if self.holds_shared_secret(token) {
+            return Ok(Arc::new(Principal {
+                uid: String::new(),
+                email: None,
+                claims: Default::default(),
+            }));
+        }
+        let Some(senders) = senders else {
+            return Err(AuthError::Rejected(
+                "no senders but the holder of EVENT_TOKEN",
+            ));
+        };
+        let header = token::Header::read(token)?;
+        let (key, _) = self.keys.get(header.signing_key()?).await?;
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.leeway = token::LEEWAY;
+        validation.validate_nbf = true;
+        validation.set_audience(&[&senders.audience]);
+        validation.set_issuer(&ISSUERS);
+        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+        let claims: Claims = jsonwebtoken::decode(token, &key, &validation)
+            .map_err(|error| AuthError::Rejected(token::reason(error.kind())))?
+            .claims;
+        if claims.iat > now() + token::LEEWAY {
+            return Err(AuthError::Rejected("iat is in the future"));
+        }
+        if !claims.email_verified || !senders.emails.contains(&claims.email) {
+            return Err(AuthError::Rejected("the e-mail is not a sender's"));
+        }
+        Ok(Arc::new(Principal {
+            uid: claims.sub,
+            email: Some(claims.email),
+            claims: Default::default(),
+        }))
+    }
+
+    fn holds_shared_secret(&self, token: &str) -> bool {
+        self.shared.as_ref().is_some_and(|shared| {
+            verify_slices_are_equal(token.as_bytes(), shared.expose().as_bytes()).is_ok()
+        })
+    }
+}
