@@ -32,6 +32,7 @@ main() {
     step "tests" cargo test --locked --workspace --no-fail-fast
     if [[ $which == all ]]; then
         step "adding a function" cargo test --locked --workspace --test adding_a_function -- --include-ignored
+        step "crashes" cargo test --locked --package functions --test crash -- --ignored
         step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
         step "dependencies" check_dependencies
         step "image" image/test.sh
@@ -39,12 +40,15 @@ main() {
     finish
 }
 
-# The SQLite and cryptography crates build C; the database tests start servers of their own.
+# The SQLite and cryptography crates build C; the database tests start servers of their own; the media tests make
+# their files.
 install_packages() {
     need cc build-essential
+    need ffmpeg ffmpeg
     need git git
     need '/usr/lib/postgresql/*/bin/initdb' postgresql
     need pgbouncer pgbouncer
+    need strace strace
 }
 
 # By name: `cargo fmt` does not follow the modules that functions/build.rs declares. The files git would take are

@@ -32,7 +32,11 @@ pub(super) async fn answer(context: &Context, request: &Request) -> Result<Respo
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    let range = requested_range(request.headers(), &object);
+    // RFC 9110 §14.2: a range is a matter of GET alone.
+    let range = match *request.method() {
+        Method::GET => requested_range(request.headers(), &object),
+        _ => None,
+    };
     let (status, part) = match select(range, object.size) {
         Selection::Whole => (StatusCode::OK, 0..object.size),
         Selection::Part(part) => (StatusCode::PARTIAL_CONTENT, part),

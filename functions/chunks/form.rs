@@ -1,18 +1,26 @@
 //! The upload form: multipart/form-data with one part named `file`.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
 use futures_util::StreamExt as _;
 use multer::{Constraints, Field, Multipart, SizeLimit};
-use runtime::{Error, ErrorCode, Request, Result, StatusCode, header};
+use runtime::{Body, Error, ErrorCode, Request, Result, StatusCode, header};
 
 use super::filename::Filename;
 
 /// Parts before and after the file, which nobody reads.
 const OTHER_PARTS: usize = 15;
-const OTHER_PART: u64 = 64 << 10;
+const OTHER_PART: usize = 64 << 10;
+/// The head of a part, and what one read brings beyond it. The parser itself would keep a head that
+/// never ends.
+const PART_HEAD: usize = 8 << 10;
+const ONE_READ: usize = 512 << 10;
 
 /// The form, read up to the beginning of its file.
 pub(super) struct Form {
-    parts: Multipart<'static>,
+    parts: Parts,
     file: Field<'static>,
     pub(super) filename: Filename,
     pub(super) content_type: Option<String>,
@@ -29,18 +37,10 @@ impl Form {
             .and_then(|value| multer::parse_boundary(value).ok())
             .ok_or_else(file_required)?;
         // The file's own size is the bucket's business.
-        let limits = SizeLimit::new()
-            .per_field(OTHER_PART)
-            .for_field("file", u64::MAX);
-        let mut parts = Multipart::with_constraints(
-            request.into_body().into_stream(),
-            boundary,
-            Constraints::new().size_limit(limits),
-        );
+        let mut parts = Parts::new(request.into_body(), boundary);
         let mut others = 0;
         loop {
-            let part = parts.next_field().await.map_err(broken)?;
-            let part = part.ok_or_else(file_required)?;
+            let part = parts.next().await?.ok_or_else(file_required)?;
             if part.name() != Some("file") {
                 others += 1;
                 if others > OTHER_PARTS {
@@ -48,6 +48,7 @@ impl Form {
                 }
                 continue;
             }
+            parts.allow_all();
             let name = part.file_name().ok_or_else(file_required)?;
             return Ok(Self {
                 filename: Filename::new(name.to_owned())?,
@@ -74,13 +75,53 @@ impl Form {
             mut others,
         } = self;
         drop(file);
-        while let Some(part) = parts.next_field().await.map_err(broken)? {
+        while let Some(part) = parts.next().await? {
             others += 1;
             if others > OTHER_PARTS || part.name() == Some("file") {
                 return Err(too_many_parts());
             }
         }
         Ok((filename, content_type))
+    }
+}
+
+/// The parts of a form, each reached within a number of bytes.
+struct Parts {
+    multipart: Multipart<'static>,
+    /// Bytes that may still be read before the next part begins.
+    allowance: Arc<AtomicUsize>,
+}
+
+impl Parts {
+    fn new(body: Body, boundary: String) -> Self {
+        let allowance = Arc::new(AtomicUsize::new(0));
+        let left = allowance.clone();
+        let pieces = body.into_stream().map(move |piece| {
+            let piece = piece?;
+            left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(piece.len()))
+                .map_err(|_| too_many_parts())?;
+            Ok::<_, Error>(piece)
+        });
+        // The file's own size is the bucket's business.
+        let limits = SizeLimit::new()
+            .per_field(OTHER_PART as u64)
+            .for_field("file", u64::MAX);
+        let constraints = Constraints::new().size_limit(limits);
+        Self {
+            multipart: Multipart::with_constraints(pieces, boundary, constraints),
+            allowance,
+        }
+    }
+
+    /// The next part, past what is left of the one before.
+    async fn next(&mut self) -> Result<Option<Field<'static>>> {
+        self.allowance
+            .store(OTHER_PART + PART_HEAD + ONE_READ, Relaxed);
+        self.multipart.next_field().await.map_err(broken)
+    }
+
+    fn allow_all(&self) {
+        self.allowance.store(usize::MAX, Relaxed);
     }
 }
 

@@ -64,7 +64,8 @@ impl Folder {
     }
 
     fn object(&self, filename: &Filename) -> Result<ObjectName> {
-        ObjectName::new(format!("user_uploads/{}/{filename}", self.uid))
+        self.bucket
+            .object_name(&self.uid, filename.as_ref())
             .map_err(|error| filename::invalid().because(error))
     }
 }

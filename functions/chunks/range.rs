@@ -13,8 +13,9 @@ pub(super) enum Selection {
 
 pub(super) fn select(header: Option<&str>, size: u64) -> Selection {
     let Some((first, last)) = header
-        .and_then(|value| value.strip_prefix("bytes="))
-        .and_then(|range| range.trim().split_once('-'))
+        .and_then(|value| value.split_once('='))
+        .filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"))
+        .and_then(|(_, range)| range.trim().split_once('-'))
     else {
         return Selection::Whole;
     };
@@ -50,6 +51,7 @@ mod tests {
         for (header, size, selection) in [
             ("bytes=2-4", 10, Selection::Part(2..5)),
             ("bytes=0-", 10, Selection::Part(0..10)),
+            ("Bytes=0-", 10, Selection::Part(0..10)),
             ("bytes=-3", 10, Selection::Part(7..10)),
             ("bytes=-30", 10, Selection::Part(0..10)),
             ("bytes=8-99", 10, Selection::Part(8..10)),

@@ -36,7 +36,7 @@ pub(super) async fn freshly_named(context: &Context, request: Request) -> Result
             "user_id": folder.uid,
             "original_filename": filename.as_ref(),
             "stored_filename": stored,
-            "storage_key": format!("user_chunks/{}/{stored}", folder.uid),
+            "storage_key": folder.bucket.key(&folder.uid, &stored),
             "content_type": stored_object.content_type,
             "size": stored_object.size,
         }),

@@ -1,5 +1,7 @@
 //! The tables that these functions share. The SQL that makes them is in `functions/migrations`.
 
+pub(crate) mod chunks;
+mod learning_log;
 pub(crate) mod users;
 
 #[cfg(test)]

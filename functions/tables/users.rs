@@ -32,10 +32,6 @@ pub(crate) async fn synchronise(
 
 /// The statements that make the user exist, to stand before a row that refers to them in the same
 /// [`Database::atomically`].
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for the rows of the other functions")
-)]
 pub(crate) fn ensure(uid: &str, email: Option<&str>) -> [Statement; 2] {
     [
         Statement::new(

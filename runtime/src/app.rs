@@ -8,6 +8,7 @@ use manifest::{FunctionSpec, Manifest};
 
 use crate::context::{Backends, InvocationId};
 use crate::function::Function;
+use crate::health::Readiness;
 use crate::identity::{SenderVerifier, Verifier};
 use crate::policy::cors::CorsPolicy;
 use crate::policy::slots::Slots;
@@ -28,6 +29,7 @@ pub(crate) struct App {
     pub(crate) access_log: Arc<AccessLog>,
     pub(crate) in_flight: Slots,
     pub(crate) invocations: InvocationIds,
+    pub(crate) readiness: Readiness,
 }
 
 /// One function, with everything about it that a request needs resolved.
@@ -67,6 +69,7 @@ impl App {
             access_log,
             in_flight: Slots::new(IN_FLIGHT),
             invocations: InvocationIds::new(),
+            readiness: Readiness::default(),
         }
     }
 }

@@ -81,8 +81,9 @@ impl Body {
         self.guard = Some(Box::new(guard));
     }
 
+    /// Whether some of it is still to be made.
     pub(crate) fn is_stream(&self) -> bool {
-        matches!(self.kind, Kind::Stream(_))
+        !matches!(self.kind, Kind::Empty | Kind::Whole(_))
     }
 
     /// The next piece, or `None` at the end.
@@ -244,7 +245,11 @@ impl RequestBody {
                         self.remaining = remaining;
                         Poll::Ready(Some(Ok(piece)))
                     }
-                    None => Poll::Ready(Some(Err(Error::too_large()))),
+                    None => {
+                        // Nothing of it is handed out any more.
+                        self.remaining = 0;
+                        Poll::Ready(Some(Err(Error::too_large())))
+                    }
                 }
             }
         }

@@ -20,14 +20,31 @@ pub(crate) struct Config {
     /// The folder that holds buckets, ledger and the embedded database.
     pub(crate) base_path: PathBuf,
     pub(crate) database_url: Option<Secret>,
-    /// Overrules `[project] id`.
-    pub(crate) project_id: Option<String>,
+    pub(crate) overrides: Overrides,
     pub(crate) jwks_url: String,
     /// Where the keys of Google's OIDC tokens are, with which Pub/Sub and Eventarc send events.
     pub(crate) oidc_jwks_url: String,
     /// Whoever holds it may send events.
     pub(crate) event_token: Option<Secret>,
     pub(crate) log_level: String,
+}
+
+/// What the environment says in place of the manifest.
+#[derive(Default)]
+pub(crate) struct Overrides {
+    /// `[project] id`
+    pub(crate) project_id: Option<String>,
+    /// The function that every path runs, as in the Functions Framework.
+    pub(crate) function_target: Option<String>,
+}
+
+impl Overrides {
+    pub(crate) fn from_environment() -> Self {
+        Self {
+            project_id: variable("FIREBASE_PROJECT_ID"),
+            function_target: variable("FUNCTION_TARGET"),
+        }
+    }
 }
 
 /// Under which command the process runs: `router dev` needs nothing to be configured.
@@ -51,12 +68,16 @@ impl Config {
             mode,
             address: address(mode)?,
             base_path: base_path(mode)?,
-            database_url: variable("NEON_DATABASE_URL").map(Secret::new),
-            project_id: variable("FIREBASE_PROJECT_ID"),
+            database_url: match mode {
+                Mode::Serve => secret("NEON_DATABASE_URL"),
+                // Unsigned tokens must not write to a real database.
+                Mode::Dev => None,
+            },
+            overrides: Overrides::from_environment(),
             jwks_url: url("FIREBASE_JWKS_URL", FIREBASE_KEYS)?,
             oidc_jwks_url: url("GOOGLE_JWKS_URL", GOOGLE_KEYS)?,
             event_token: event_token()?,
-            log_level: variable("LOG_LEVEL").unwrap_or_else(|| "info".to_owned()),
+            log_level: log_level()?,
         })
     }
 }
@@ -95,21 +116,38 @@ fn url(name: &str, default: &str) -> anyhow::Result<String> {
 const SHORTEST_EVENT_TOKEN: usize = 16;
 
 fn event_token() -> anyhow::Result<Option<Secret>> {
-    match variable("EVENT_TOKEN") {
-        Some(token) if token.len() < SHORTEST_EVENT_TOKEN => {
+    match secret("EVENT_TOKEN") {
+        Some(token) if token.expose().len() < SHORTEST_EVENT_TOKEN => {
             bail!(
                 "EVENT_TOKEN has fewer than {SHORTEST_EVENT_TOKEN} characters; write a random one"
             )
         }
-        token => Ok(token.map(Secret::new)),
+        token => Ok(token),
     }
+}
+
+/// A filter such as `info` or `warn,runtime=debug`. A word that is no level would be taken for a module
+/// and switch everything off.
+fn log_level() -> anyhow::Result<String> {
+    let level = variable("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    for part in level.split(',').filter(|part| !part.contains('=')) {
+        if !levels.contains(&part.trim().to_ascii_lowercase().as_str()) {
+            bail!("LOG_LEVEL is {level:?}; write one of {}", levels.join(", "));
+        }
+    }
+    Ok(level)
 }
 
 fn is_loopback(host: IpAddr) -> bool {
     host.is_loopback() || host == IpAddr::V6(Ipv6Addr::LOCALHOST)
 }
 
-fn base_path(mode: Mode) -> anyhow::Result<PathBuf> {
+/// The folder of all data, without the rest of the configuration: for commands that look at it.
+///
+/// # Errors
+/// `serve` needs it to be set.
+pub(crate) fn base_path(mode: Mode) -> anyhow::Result<PathBuf> {
     match (variable("RENDER_DISK_BASE_PATH"), mode) {
         (Some(path), _) => Ok(PathBuf::from(path)),
         (None, Mode::Dev) => Ok(PathBuf::from(".data")),
@@ -150,9 +188,8 @@ pub(crate) fn secrets(manifest: &Manifest) -> anyhow::Result<Secrets> {
     let mut missing = Vec::new();
     for function in manifest.functions.values() {
         for secret in &function.secrets {
-            let value = variable(&secret.name).or_else(|| secret_file(&secret.name));
-            match value {
-                Some(value) => found.push((secret.name.clone(), Secret::new(value))),
+            match self::secret(&secret.name) {
+                Some(value) => found.push((secret.name.clone(), value)),
                 None if secret.required => missing.push(format!(
                     "{} (for [functions.{}])",
                     secret.name, function.name
@@ -171,9 +208,25 @@ pub(crate) fn secrets(manifest: &Manifest) -> anyhow::Result<Secrets> {
     Ok(found.into_iter().collect())
 }
 
-fn secret_file(name: &str) -> Option<String> {
-    let text = std::fs::read_to_string(PathBuf::from(SECRET_FILES).join(name)).ok()?;
-    Some(text.trim_end().to_owned())
+/// A variable, or a secret file of the platform.
+fn secret(name: &str) -> Option<Secret> {
+    let file = || {
+        let text = std::fs::read_to_string(PathBuf::from(SECRET_FILES).join(name)).ok()?;
+        Some(text.trim_end().to_owned())
+    };
+    variable(name).or_else(file).map(Secret::new)
+}
+
+/// Where a test wants the process to fail; see [`crate::failpoint`].
+#[cfg(feature = "failpoints")]
+pub(crate) fn failpoints() -> Option<String> {
+    variable("FAILPOINT")
+}
+
+/// Which step a test wants left out; see [`crate::failpoint`].
+#[cfg(feature = "failpoints")]
+pub(crate) fn left_out() -> Option<String> {
+    variable("MUTATE")
 }
 
 /// A variable that is set to nothing counts as unset.

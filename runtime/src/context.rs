@@ -96,16 +96,22 @@ impl Context {
         &self.inner.backends.database
     }
 
-    /// A bucket of the manifest, by its name there.
+    /// The bucket that the function's manifest entry names.
     ///
     /// # Errors
-    /// Internal, when the manifest has no such bucket.
+    /// Internal, when the entry names another one, or none.
     pub fn bucket(&self, name: &str) -> Result<Bucket> {
-        self.inner
-            .backends
-            .storage
-            .bucket(name)
-            .ok_or_else(|| Error::internal(format!("the manifest has no [buckets.{name}]")))
+        let function = &self.inner.function;
+        let named = function.bucket.as_deref() == Some(name);
+        named
+            .then(|| self.inner.backends.storage.bucket(name))
+            .flatten()
+            .ok_or_else(|| {
+                let function = &function.name;
+                Error::internal(format!(
+                    "[functions.{function}] does not name the bucket {name}"
+                ))
+            })
     }
 
     /// A secret that the function's manifest entry lists; `None` for an optional one that is unset.

@@ -5,18 +5,21 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Request as HttpRequest;
 use http::header::{CONNECTION, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use manifest::ErrorFormat;
 
-use crate::app::App;
+use crate::app::{App, Entry};
+use crate::body::Body;
 use crate::context::InvocationId;
 use crate::error::{Chain, Error, Result};
 use crate::function::{Response, Signature};
-use crate::route::RouteMatch;
+use crate::policy::cors;
+use crate::route::{RouteMatch, Unmatched};
 use crate::telemetry::access_log::{Line, Traced};
 use crate::{edge, health, invocation, policy};
 
@@ -61,19 +64,23 @@ async fn answer(
     id: InvocationId,
     request: HttpRequest<Incoming>,
 ) -> (Option<usize>, Response) {
-    let host = match edge::check(request.method(), request.uri(), request.headers()) {
+    let host = match edge::check(&request) {
         Ok(host) => host,
         Err(error) => return (None, refuse_and_close(error)),
     };
-    if let Some(response) = health::answer(app, request.uri().path()).await {
-        return (None, response);
-    }
-    let route = app
-        .routes
-        .lookup(host, request.method(), request.uri().path());
-    let function = route.as_ref().ok().map(|route| route.function);
-    let cors = match function {
-        Some(index) => app.entries[index].cors.as_ref(),
+    let method = cors::requested_method(request.method(), request.headers());
+    let path = request.uri().path();
+    let route = match health::owns(path) {
+        true => Err(Unmatched::not_found()),
+        false => app.routes.lookup(host, &method, path),
+    };
+    let function = match &route {
+        Ok(route) => Some(route.function),
+        Err(unmatched) => unmatched.function,
+    };
+    let entry = function.map(|index| &*app.entries[index]);
+    let cors = match entry {
+        Some(entry) => entry.cors.as_ref(),
         None => app.default_cors.as_ref(),
     };
     let preflight = cors.and_then(|cors| cors.preflight(request.method(), request.headers()));
@@ -84,7 +91,10 @@ async fn answer(
     let mut response = match (preflight, route) {
         (Some(preflight), _) => preflight,
         (None, Ok(route)) => call(app, id, route, request).await,
-        (None, Err(error)) => refuse(error, ErrorFormat::Firebase, &request),
+        (None, Err(unmatched)) => match health::answer(app, &request).await {
+            Some(response) => response,
+            None => refuse(unmatched.error, entry, request),
+        },
     };
     cors.apply(&mut response);
     (function, response)
@@ -101,7 +111,7 @@ async fn call(
     let uri = route.seen_uri(request.uri());
     let admitted = policy::admit(app, entry, request.headers(), route.parameters, id).await;
     let result: Result<Response> = match admitted {
-        Err(error) => return refuse(error, entry.spec.error_format, &request),
+        Err(error) => return refuse(error, Some(entry), request),
         Ok(admitted) => {
             let request = invocation::seen(request, uri, &entry.spec.limits);
             match &entry.function.0 {
@@ -132,13 +142,13 @@ fn log_failure(error: &Error, function: &str, id: InvocationId) {
     }
 }
 
-/// A refusal before anything read the body. When there is one, the connection closes: nobody knows
-/// how much of it is still to come.
-fn refuse(error: Error, format: ErrorFormat, request: &HttpRequest<Incoming>) -> Response {
-    use http_body::Body as _;
-    let close = !request.body().is_end_stream();
+/// A refusal before anything read the body. When there is one, the connection closes, once the client
+/// had the time to read the answer: nobody knows how much of the body is still to come.
+fn refuse(error: Error, entry: Option<&Entry>, request: HttpRequest<Incoming>) -> Response {
+    let format = entry.map_or(ErrorFormat::Firebase, |entry| entry.spec.error_format);
     let mut response = error.into_response(format);
-    if close {
+    let unread = Body::request(request.into_body(), 0, Duration::ZERO);
+    if !unread.is_end_stream() {
         response
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));

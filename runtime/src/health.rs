@@ -3,36 +3,85 @@
 //! Alive is all that the platform's restarts may depend on: a sleeping database must not restart a
 //! healthy process. What it depends on is told apart at `/readyz`.
 
-use http::StatusCode;
+use std::time::{Duration, Instant};
+
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use manifest::ErrorFormat;
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use crate::app::App;
 use crate::body::Body;
+use crate::context::Backends;
+use crate::error::Error;
 use crate::function::Response;
+use crate::identity::Verifier;
 use crate::respond::typed;
 
-pub(crate) async fn answer(app: &App, path: &str) -> Option<Response> {
-    match path {
-        "/healthz" | "/health" | "/api/v1/health" => Some(typed(
+const ALIVE: [&str; 3] = ["/healthz", "/health", "/api/v1/health"];
+const READY: &str = "/readyz";
+/// What crawlers and browsers ask for by themselves; Cloud Functions answers 404 for every function.
+const NEVER: [&str; 2] = ["/robots.txt", "/favicon.ico"];
+
+/// Whether a URL is one of these, whatever the host: no function ever sees it.
+pub(crate) fn owns(path: &str) -> bool {
+    path == READY || ALIVE.contains(&path) || NEVER.contains(&path)
+}
+
+/// The answer to one of these URLs.
+pub(crate) async fn answer(app: &App, request: &Request<Incoming>) -> Option<Response> {
+    let response = match request.uri().path() {
+        path if ALIVE.contains(&path) => typed(
             StatusCode::OK,
             "application/json",
             Body::from(&br#"{"status":"ok"}"#[..]),
-        )),
-        "/readyz" => Some(readiness(app).await),
-        "/robots.txt" | "/favicon.ico" => {
+        ),
+        READY => app.readiness.answer(&app.backends, &app.verifier).await,
+        path if NEVER.contains(&path) => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_FOUND;
-            Some(response)
+            response
         }
-        _ => None,
+        _ => return None,
+    };
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    Some(match reads {
+        true => response,
+        false => Error::method_not_allowed("GET, HEAD", "Method Not Allowed")
+            .into_response(ErrorFormat::Firebase),
+    })
+}
+
+/// What `/readyz` said last: however often it is asked, the backends are asked once a second.
+#[derive(Default)]
+pub(crate) struct Readiness(Mutex<Option<(Instant, StatusCode, String)>>);
+
+const FRESH: Duration = Duration::from_secs(1);
+
+impl Readiness {
+    async fn answer(&self, backends: &Backends, verifier: &Verifier) -> Response {
+        let mut last = self.0.lock().await;
+        if last
+            .as_ref()
+            .is_none_or(|(asked, ..)| asked.elapsed() > FRESH)
+        {
+            let (status, body) = ask(backends, verifier).await;
+            *last = Some((Instant::now(), status, body));
+        }
+        let (status, body) = match &*last {
+            Some((_, status, body)) => (*status, body.clone()),
+            None => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
+        };
+        typed(status, "application/json", body)
     }
 }
 
 /// 503 while the database or the disk fails. The keys are fetched when the first token comes, so
 /// their absence is told but does not count.
-async fn readiness(app: &App) -> Response {
-    let database = app.backends.database.ping().await;
-    let disk = app.backends.storage.check().await;
+async fn ask(backends: &Backends, verifier: &Verifier) -> (StatusCode, String) {
+    let database = backends.database.ping().await;
+    let disk = backends.storage.check().await;
     for (name, error) in [
         ("database", database.as_ref().err().map(ToString::to_string)),
         ("disk", disk.as_ref().err().map(ToString::to_string)),
@@ -45,11 +94,11 @@ async fn readiness(app: &App) -> Response {
     let body = json!({
         "database": word(database.is_ok()),
         "disk": word(disk.is_ok()),
-        "keys": if app.verifier.keys().is_ready() { "ok" } else { "not fetched yet" },
+        "keys": if verifier.keys().is_ready() { "ok" } else { "not fetched yet" },
     });
     let status = match database.is_ok() && disk.is_ok() {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
-    typed(status, "application/json", body.to_string())
+    (status, body.to_string())
 }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::body::Body;
 use crate::context::Context;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Chain, Error, ErrorCode, Result};
 use crate::events::CloudEvent;
 use crate::events::receive::{Malformed, receive};
 use crate::function::{Function, Request, Response, Signature};
@@ -150,7 +150,8 @@ impl<T: Send + 'static> Drop for Invocation<T> {
         rest.outlives_caller = false;
         runtime.spawn(async move {
             if let Err(error) = rest.await {
-                tracing::warn!(%error, "failed after its caller had gone");
+                let cause = Chain(&error).to_string();
+                tracing::info!(cause, "a function failed after its caller had gone");
             }
         });
     }

@@ -7,6 +7,13 @@
 //!   ◀──────────── response, or Error -> response; CORS, request id and a log line on both ◀──┘
 //! ```
 //!
+//! an event, which starts where an object changes:
+//!
+//! ```text
+//! storage ─▶ ledger (object + event + deliveries) ─▶ events::worker ─▶ invocation ─▶ function
+//!              ▲────────── ack, retry or dead letter ──────────┘
+//! ```
+//!
 //! and what a function reaches through its [`Context`]:
 //!
 //! ```text
@@ -42,6 +49,7 @@ mod events;
 mod ledger;
 mod storage;
 
+mod failpoint;
 mod telemetry;
 mod tls;
 

@@ -1,10 +1,12 @@
 //! Opens everything that a server needs, in order, from its configuration and its manifest.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use manifest::{FunctionSpec, Manifest, Trigger};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::config::{self, Config, Mode};
@@ -38,7 +40,7 @@ pub(crate) async fn app(
 ///
 /// # Errors
 /// The names for which one side has nothing: the manifest in use is not the one compiled in.
-fn functions(
+pub(crate) fn functions(
     registry: &Registry,
     manifest: &Manifest,
 ) -> anyhow::Result<Vec<(FunctionSpec, Function)>> {
@@ -74,6 +76,9 @@ pub(crate) async fn backends(
     })
 }
 
+/// How long a start waits for the database: every second of it is downtime.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A database that is down now may be up later, so it does not keep the process from starting; one
 /// that holds something else does.
 async fn database(
@@ -90,12 +95,13 @@ async fn database(
         migrations: registry.migrations,
     };
     let database = Database::open(settings, services).context("NEON_DATABASE_URL")?;
-    match database.migrate().await {
-        Err(DatabaseError::Refused(reason)) => anyhow::bail!("the database: {reason}"),
-        Err(error) => {
+    match timeout(DATABASE_PATIENCE, database.migrate()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(DatabaseError::Refused(reason))) => anyhow::bail!("the database: {reason}"),
+        Ok(Err(error)) => {
             tracing::warn!(%error, "the database is not ready; trying again at first use");
         }
-        Ok(()) => {}
+        Err(_) => tracing::warn!("the database does not answer; trying again at first use"),
     }
     Ok(database)
 }

@@ -1,9 +1,12 @@
 //! The process around the server: its threads, its signals, its user.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -73,6 +76,23 @@ pub(crate) async fn stop_signal() {
     }
 }
 
+/// Folders that nobody may hand over to one program.
+const SHARED: [&str; 11] = [
+    "/", "/bin", "/etc", "/home", "/lib", "/opt", "/root", "/srv", "/tmp", "/usr", "/var",
+];
+
+/// Raises the number of files that may be open to what the system allows: every connection is one.
+/// Returns it.
+pub(crate) fn raise_file_limit() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return 0;
+    };
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(_) => soft,
+    }
+}
+
 /// Prepares the folder of all data and, when started as root, becomes an unprivileged user for good.
 ///
 /// A mounted disk belongs to root at first: its files are handed over once, and then the folder's
@@ -82,6 +102,12 @@ pub(crate) async fn stop_signal() {
 /// # Errors
 /// A text for the operator, when the folder cannot be made or written.
 pub(crate) fn prepare_folder(base: &Path, stay_root: bool) -> anyhow::Result<()> {
+    if SHARED.iter().any(|shared| base == Path::new(shared)) {
+        bail!(
+            "{} is not a folder of the router's own; name one below it",
+            base.display()
+        );
+    }
     std::fs::create_dir_all(base).with_context(|| {
         format!(
             "cannot make the data folder {}. Make it and give it to user {UNPRIVILEGED}, or start \
@@ -93,9 +119,7 @@ pub(crate) fn prepare_folder(base: &Path, stay_root: bool) -> anyhow::Result<()>
         let (user, group) = (Uid::from_raw(UNPRIVILEGED), Gid::from_raw(UNPRIVILEGED));
         hand_over(base, user, group)
             .with_context(|| format!("cannot hand {} over", base.display()))?;
-        nix::unistd::setgroups(&[group]).context("cannot leave root's groups")?;
-        nix::unistd::setresgid(group, group, group).context("cannot change the group")?;
-        nix::unistd::setresuid(user, user, user).context("cannot change the user")?;
+        become_user(user, group)?;
     }
     let probe = base.join(format!(".probe-{}", std::process::id()));
     std::fs::write(&probe, b"")
@@ -111,8 +135,25 @@ pub(crate) fn prepare_folder(base: &Path, stay_root: bool) -> anyhow::Result<()>
         })
 }
 
+/// When root, becomes the owner of a file for good: what it makes beside the file (a lock, a log)
+/// must not shut the owner out. Must run before any thread starts.
+///
+/// # Errors
+/// A text for the operator.
+pub(crate) fn become_owner(file: &Metadata) -> anyhow::Result<()> {
+    if !Uid::effective().is_root() || file.uid() == 0 {
+        return Ok(());
+    }
+    become_user(Uid::from_raw(file.uid()), Gid::from_raw(file.gid()))
+}
+
+fn become_user(user: Uid, group: Gid) -> anyhow::Result<()> {
+    nix::unistd::setgroups(&[group]).context("cannot leave root's groups")?;
+    nix::unistd::setresgid(group, group, group).context("cannot change the group")?;
+    nix::unistd::setresuid(user, user, user).context("cannot change the user")
+}
+
 fn hand_over(folder: &Path, user: Uid, group: Gid) -> anyhow::Result<()> {
-    use std::os::unix::fs::MetadataExt as _;
     if std::fs::metadata(folder)?.uid() == user.as_raw() {
         return Ok(());
     }

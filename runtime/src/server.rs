@@ -15,10 +15,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::app::App;
-use crate::dispatch;
+use crate::{dispatch, process};
 
 /// Open connections; each costs some 10 kB when idle.
 const CONNECTIONS: usize = 16_384;
+/// Open files that are kept for everything else: objects, databases, the calls that functions make.
+const OTHER_FILES: u64 = 512;
 /// Both for a head that comes slowly and for an idle connection. The platform's edge keeps its
 /// connections open for up to two minutes, and a server that closes first makes it answer 502.
 const HEAD_OR_IDLE: Duration = Duration::from_secs(130);
@@ -35,7 +37,7 @@ pub(crate) async fn serve(
     app: Arc<App>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(connections()));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -74,6 +76,13 @@ pub(crate) async fn serve(
     }
     drop(listener);
     drain(graceful, &app).await;
+}
+
+/// As many as there are files for.
+fn connections() -> usize {
+    let files = process::raise_file_limit();
+    let fit = files.saturating_sub(OTHER_FILES).max(files / 2).max(1);
+    usize::try_from(fit).map_or(CONNECTIONS, |fit| fit.min(CONNECTIONS))
 }
 
 async fn accept(

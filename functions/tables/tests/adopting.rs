@@ -177,6 +177,7 @@ async fn both_dialects_have_the_same_columns_and_defaults_that_work() {
     let tables = [
         "users",
         "audiovisual_gestural_chunks",
+        "chunk_generations",
         "tria_learning_log",
         "user_chat_sessions",
         "chat_history",

@@ -1,14 +1,15 @@
 //! The functions' tables, on both engines.
 
 mod adopting;
+mod chunks;
 mod users;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use runtime::Database;
 use runtime::testing::DatabaseSettings;
 use runtime::testing::Postgres;
+use runtime::{Database, Statement};
 use tokio::runtime::Handle;
 
 fn open(url: Option<String>, folder: &Path) -> Database {

@@ -1,5 +1,4 @@
 use futures_util::future::join_all;
-use runtime::Statement;
 
 use super::*;
 use crate::tables::users::{ensure, synchronise};

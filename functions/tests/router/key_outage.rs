@@ -151,3 +151,17 @@ async fn a_new_key_is_found_and_the_one_it_replaces_forgotten() {
     let reply = download(&router, &fresh(1).signed()).await;
     assert_eq!(reply.status, 401, "{reply:?}");
 }
+
+#[tokio::test]
+async fn callers_that_hang_up_do_not_switch_the_throttle_off() {
+    let router = Router::start().await;
+    assert_eq!(download(&router, &fresh(0).signed()).await.status, 404);
+    let before = router.keys.fetches();
+    for number in 0..30 {
+        let token = Token::of("U1").header("kid", format!("impatient-{number}"));
+        let call = router.post("/auth_sync").bearer(token.signed()).send();
+        let _ = tokio::time::timeout(std::time::Duration::from_millis(5), call).await;
+    }
+    let fetches = router.keys.fetches() - before;
+    assert!(fetches <= 1, "{fetches} fetches");
+}

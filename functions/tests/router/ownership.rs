@@ -84,3 +84,15 @@ async fn names_that_differ_in_case_or_composition_are_different_users() {
     let token = Token::of("U1").signed();
     assert_eq!(router.download("u1", &token, "a.webm").await.status, 403);
 }
+
+#[tokio::test]
+async fn a_uid_with_a_slash_has_no_folder_inside_anothers() {
+    let router = Router::start().await;
+    let token = Token::of("U1/x").signed();
+    let reply = router.upload("U1%2Fx", &token, "a.webm", b"x").await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let files = router.files();
+    let stored = |folder: &str| files.iter().filter(|file| file.contains(folder)).count();
+    assert_eq!(stored("user_chunks/"), 1, "{files:?}");
+    assert_eq!(stored("user_chunks/U1/"), 0, "{files:?}");
+}

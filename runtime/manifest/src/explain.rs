@@ -26,9 +26,9 @@ const TEXTS: [(&str, &str); 23] = [
     ),
     (
         "E004",
-        "Every function has exactly one trigger: `http = { … }` or `storage = { … }`. The trigger is a key, so \
-         that a kind can never disagree with its settings. To run the same code for both, let two functions call \
-         one module.",
+        "Every function has exactly one trigger: `http = { … }`, `storage = { … }` for the objects of a bucket, or \
+         `event = { … }` for any CloudEvent that is POSTed to its URL. The trigger is a key, so that a kind can \
+         never disagree with its settings. To run the same code for several, let functions call one module.",
     ),
     (
         "E005",
@@ -65,7 +65,7 @@ const TEXTS: [(&str, &str); 23] = [
         "E012",
         "A quantity without its unit, with an unknown one, or out of range. Durations are whole numbers of ms, s, \
          m or h; byte counts of B, KiB, MiB, GiB, or the decimal kB, MB, GB. A timeout is at most 60m for `http` \
-         and 540s for `storage`, as in Cloud Functions; the help names the range of the key.",
+         and 540s for `storage` and `event`, as in Cloud Functions; the help names the range of the key.",
     ),
     (
         "E014",
@@ -75,15 +75,17 @@ const TEXTS: [(&str, &str); 23] = [
     ),
     (
         "E016",
-        "A key that has no meaning for this trigger: `retry` belongs to `storage`; `auth`, `public`, `cors`, \
-         `max_body` and `error_format` to `http`. An event has no browser and no caller; a caller repeats its \
-         own requests. For the same reason a rewrite leads to a function with `http`.",
+        "A key, or a value of `auth`, that has no meaning for this trigger. `cors` belongs to `http`, because no \
+         browser sends events; `auth`, `public`, `max_body` and `error_format` to `http` and `event`, and so \
+         does being the target of a rewrite; `senders` to `storage` and `event`; `retry` to `storage`, because \
+         callers and the senders of an `event` repeat their own requests. `auth = \"function\"` is for `http`: \
+         the router alone judges the senders of events.",
     ),
     (
         "E018",
-        "A warning: with `auth = \"none\"` everybody on the internet may call the function. `public = true` beside \
-         it says that this is meant. The same code warns of `public = true` on a function that does ask for a \
-         caller.",
+        "A warning: with `auth = \"none\"` everybody on the internet may call the function, or send it events. \
+         `public = true` beside it says that this is meant. The same code warns of what contradicts `auth`: \
+         `public = true` on a function that does ask for a caller, `senders` on one that lets everybody in.",
     ),
     (
         "E019",
@@ -127,7 +129,8 @@ const TEXTS: [(&str, &str); 23] = [
     (
         "E027",
         "A value that is not in the form its key asks for: the id of a project, a region, the name of a bucket, of \
-         a folder, of a secret, or the pattern of object names. The help describes the form.",
+         a folder, of a secret, the pattern of object names, or the audience and the e-mail addresses of \
+         `senders`. The help describes the form.",
     ),
     (
         "E028",
@@ -139,7 +142,8 @@ const TEXTS: [(&str, &str); 23] = [
         "The file of a function has no `pub async fn handle`, which is what the runtime calls. For `http` write \
          `pub async fn handle(context: Context, request: Request) -> Result<Response>`, or `(context: Context, \
          input: In) -> Result<Out>` with types of serde; for `storage` write `pub async fn handle(context: \
-         Context, event: CloudEvent<StorageObjectData>) -> Result<()>`.",
+         Context, event: CloudEvent<StorageObjectData>) -> Result<()>`; for `event` the same with \
+         `CloudEvent<T>`, where `T` is any type of serde.",
     ),
 ];
 

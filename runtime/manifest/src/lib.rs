@@ -27,6 +27,7 @@ pub use explain::explain;
 pub use fault::{Code, Fault, Place, Related, Severity};
 pub use model::*;
 pub use report::{render, to_json};
+pub use units::{show_bytes, show_duration};
 
 /// What became of a text.
 #[derive(Debug)]

@@ -36,19 +36,20 @@ pub struct FunctionSpec {
     pub trigger: Trigger,
     /// Further names that run the same function, in every URL form.
     pub aliases: Vec<String>,
-    /// [`Auth::Required`] for an event: nobody but the router itself delivers one.
+    /// For a storage function [`Auth::Required`]: whoever POSTs an event to its URL is a sender.
     pub auth: Auth,
+    /// Who may POST an event beside the holder of EVENT_TOKEN; `None` for `http`, and when nobody else may.
+    pub senders: Option<Senders>,
     /// `None` (written `"none"`): the runtime adds nothing and OPTIONS reaches the function.
     pub cors: Option<Cors>,
     pub limits: Limits,
     pub secrets: Vec<Secret>,
-    /// The bucket that `context.bucket()` opens, by its key in [`Manifest::buckets`]. For an event it is
-    /// the bucket of the event, unless the entry names another.
+    /// The bucket that `context.bucket()` opens, by its key in [`Manifest::buckets`]. For a storage function
+    /// it is the bucket of the event, unless the entry names another.
     pub bucket: Option<String>,
     pub error_format: ErrorFormat,
     /// Shell lines that call the function, with `$BASE` and `$TOKEN` set: `router dev` prints them.
     pub examples: Vec<String>,
-    pub senders: Option<Senders>,
     /// `false`: every URL of the function answers 404 and no event reaches it.
     pub enabled: bool,
 }
@@ -60,17 +61,6 @@ pub enum Trigger {
     Http(HttpTrigger),
     Storage(StorageTrigger),
     Event(EventTrigger),
-}
-
-#[derive(Debug, Clone)]
-pub struct EventTrigger {
-    pub subpaths: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct Senders {
-    pub audience: String,
-    pub emails: Vec<String>,
 }
 
 /// `http = { … }`
@@ -99,6 +89,13 @@ pub struct StorageTrigger {
     pub retry: Retry,
 }
 
+/// `event = { … }`: any CloudEvent that is POSTed to the function's URL. Its sender delivers it again.
+#[derive(Debug, Clone)]
+pub struct EventTrigger {
+    /// As for [`HttpTrigger`].
+    pub subpaths: bool,
+}
+
 /// The events of an object, by the last word of their CloudEvent type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StorageEvent {
@@ -119,12 +116,22 @@ pub struct Retry {
 /// Who may call. There is no default: an open door is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
-    /// The router answers 401 without a valid token.
+    /// The router answers 401 without a valid token: of a user for `http`, of a sender for an event.
     Required,
-    /// The router verifies; the function decides and words the refusal.
+    /// The router verifies; the function decides and words the refusal. For `http` alone.
     Function,
     /// Nobody looks at tokens.
     None,
+}
+
+/// `senders = { audience = "https://…", emails = ["…"] }`: the service accounts whose OIDC tokens, signed by
+/// Google, let an event in, as Pub/Sub and Eventarc send them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Senders {
+    /// What the claim `aud` must be.
+    pub audience: String,
+    /// One of them the claim `email` must be; in lower case, never empty.
+    pub emails: Vec<String>,
 }
 
 /// `[cors.NAME]`

@@ -180,6 +180,26 @@ pub(crate) fn is_region(region: &str) -> bool {
     word(area) && word(letters) && letters.len() < place.len()
 }
 
+/// An e-mail address as a Google token names a service account: `push@holograms-media.iam.gserviceaccount.com`.
+pub(crate) fn is_email(address: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let Some((account, host)) = address.split_once('@') else {
+        return false;
+    };
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    !account.is_empty()
+        && account
+            .bytes()
+            .all(|b| plain(b) || matches!(b, b'.' | b'_' | b'+'))
+        && host.contains('.')
+        && host.split('.').all(label)
+}
+
 /// A Cloud Storage bucket: 3 to 222 lower-case letters, digits, `-`, `_` and `.`.
 pub(crate) fn is_bucket_name(name: &str) -> bool {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -222,6 +242,24 @@ mod tests {
             ("gs://abc", false),
         ] {
             assert_eq!(is_bucket_name(name), valid, "{name}");
+        }
+        for (address, valid) in [
+            ("push@holograms-media.iam.gserviceaccount.com", true),
+            ("123-compute@developer.gserviceaccount.com", true),
+            ("first.last+events@holograms.media", true),
+            ("push@holograms-media", false),
+            ("Push@holograms.media", false),
+            ("@holograms.media", false),
+            ("push", false),
+            ("push@", false),
+            ("a@b@holograms.media", false),
+            ("push@.media", false),
+            ("push@holograms..media", false),
+            ("push@-holograms.media", false),
+            ("pu sh@holograms.media", false),
+            ("serviceAccount:push@holograms.media", false),
+        ] {
+            assert_eq!(is_email(address), valid, "{address}");
         }
         for (name, valid) in [
             ("NEON_DATABASE_URL", true),

@@ -24,12 +24,14 @@ pub(crate) fn bytes(text: &str) -> Option<u64> {
     quantity(text, &BYTE_UNITS)
 }
 
-pub(crate) fn show_duration(duration: Duration) -> String {
+/// As the manifest would write it: `1h`.
+pub fn show_duration(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     show(millis, &DURATION_UNITS, "ms")
 }
 
-pub(crate) fn show_bytes(bytes: u64) -> String {
+/// As the manifest would write it: `10MiB`.
+pub fn show_bytes(bytes: u64) -> String {
     show(bytes, &BYTE_UNITS[..3], "B")
 }
 

@@ -10,6 +10,7 @@ use super::{print, say};
 use crate::config::{self, Config, Mode};
 use crate::database::{Database, Settings};
 use crate::function::Registry;
+use crate::open;
 use crate::process::Runtimes;
 
 #[derive(Args)]
@@ -56,6 +57,7 @@ fn check(registry: &Registry, options: &Options) -> anyhow::Result<bool> {
     let Some(manifest) = parsed.manifest else {
         return Ok(false);
     };
+    open::functions(registry, &manifest)?;
     if options.env {
         Config::from_environment(Mode::Serve)?;
         config::secrets(&manifest)?;

@@ -13,10 +13,10 @@ use crate::telemetry::{self, Format};
 pub(super) fn run(registry: &Registry) -> anyhow::Result<()> {
     let config = Config::from_environment(Mode::Dev)?;
     telemetry::start(Format::Text, &config.log_level);
-    let manifest = serve::manifest_of(registry, &config)?;
+    let manifest = serve::manifest_of(registry, &config.overrides)?;
     process::prepare_folder(&config.base_path, true)?;
     serve::serve(registry, &config, &manifest, |address| {
-        print(&routes::table(&manifest));
+        print(&format!("{}\n", routes::table(&manifest)));
         print(&examples(&manifest, address));
     })
 }

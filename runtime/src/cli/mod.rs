@@ -1,7 +1,8 @@
-//! The command line: `router serve`, `dev`, `check`, `routes`, `token`, `explain`.
+//! The command line: `router serve`, `dev`, `check`, `routes`, `token`, `events`, `explain`.
 
 mod check;
 mod dev;
+mod events;
 mod routes;
 mod serve;
 mod token;
@@ -9,6 +10,7 @@ mod token;
 #[cfg(feature = "testing")]
 pub(crate) use token::unsigned as unsigned_token;
 
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +37,9 @@ enum Command {
     Routes,
     /// Print a token that `router dev` accepts
     Token(token::Options),
+    /// List, show and replay the events that functions are told of
+    #[command(subcommand)]
+    Events(events::Command),
     /// Explain a fault by its code
     Explain {
         /// As `check` prints it: E001
@@ -54,6 +59,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Check(options) => return check::run(&registry, &options),
         Command::Routes => routes::run(&registry),
         Command::Token(options) => token::run(&registry, &options),
+        Command::Events(command) => events::run(&command),
         Command::Explain { code } => check::explain(&code),
     };
     match done {
@@ -72,7 +78,26 @@ fn say(text: &str) {
 }
 
 /// To stdout, for people and pipes.
-#[expect(clippy::print_stdout, reason = "a command's result")]
+///
+/// # Panics
+/// When it cannot be written; but whoever reads a pipe may stop whenever they have enough.
 fn print(text: &str) {
-    println!("{text}");
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        written => written.expect("stdout"),
+    }
+}
+
+/// Columns as wide as their widest cell.
+fn align<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; COLUMNS] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let lines = rows.iter().map(|row| {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }

@@ -1,16 +1,16 @@
 //! `router routes`: every concrete URL of every function, as a table.
 
-use std::time::Duration;
-
 use manifest::{Auth, FunctionSpec, Manifest, StorageEvent, Trigger};
 
-use super::{print, serve};
-use crate::config::{Config, Mode};
+use super::{align, print, serve};
+use crate::config::Overrides;
 use crate::function::Registry;
 
 pub(super) fn run(registry: &Registry) -> anyhow::Result<()> {
-    let config = Config::from_environment(Mode::Dev)?;
-    print(&table(&serve::manifest_of(registry, &config)?));
+    print(&table(&serve::manifest_of(
+        registry,
+        &Overrides::from_environment(),
+    )?));
     Ok(())
 }
 
@@ -106,39 +106,8 @@ fn limits(spec: &FunctionSpec) -> String {
     let limits = &spec.limits;
     format!(
         "{}, {}, {} at once",
-        duration(limits.timeout),
-        bytes(limits.max_body),
+        manifest::show_duration(limits.timeout),
+        manifest::show_bytes(limits.max_body),
         limits.concurrency
     )
-}
-
-fn duration(duration: Duration) -> String {
-    match duration.as_secs() {
-        s if s >= 3600 && s.is_multiple_of(3600) => format!("{}h", s / 3600),
-        s => format!("{s}s"),
-    }
-}
-
-fn bytes(bytes: u64) -> String {
-    [("GiB", 30), ("MiB", 20), ("KiB", 10)]
-        .iter()
-        .find(|(_, shift)| bytes >> shift > 0 && bytes.is_multiple_of(1 << shift))
-        .map_or_else(
-            || format!("{bytes}B"),
-            |(unit, shift)| format!("{}{unit}", bytes >> shift),
-        )
-}
-
-/// Columns as wide as their widest cell.
-fn align(rows: &[[String; 6]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..6).map(width).collect();
-    let lines = rows.iter().map(|row| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use manifest::Manifest;
+use manifest::{Manifest, Rewrite};
 use tokio::net::TcpListener;
 
-use crate::config::{self, Config, Mode};
+use crate::config::{self, Config, Mode, Overrides};
 use crate::function::Registry;
 use crate::process::{self, Runtimes};
 use crate::telemetry::access_log::AccessLog;
@@ -25,7 +25,7 @@ pub(super) struct Options {
 pub(super) fn run(registry: &Registry, options: &Options) -> anyhow::Result<()> {
     let config = Config::from_environment(Mode::Serve)?;
     telemetry::start(Format::Json, &config.log_level);
-    let manifest = manifest_of(registry, &config)?;
+    let manifest = manifest_of(registry, &config.overrides)?;
     process::prepare_folder(&config.base_path, options.stay_root)?;
     serve(registry, &config, &manifest, |_| {})
 }
@@ -66,15 +66,26 @@ pub(super) fn serve(
 ///
 /// # Errors
 /// The report of its faults.
-pub(super) fn manifest_of(registry: &Registry, config: &Config) -> anyhow::Result<Manifest> {
+pub(super) fn manifest_of(registry: &Registry, overrides: &Overrides) -> anyhow::Result<Manifest> {
     let (name, text) = config::manifest_text(registry.manifest)?;
     let parsed = manifest::parse(&text);
     // Warnings are for `router check`.
     let mut manifest = parsed
         .manifest
         .with_context(|| manifest::render(&parsed.faults, &name, &text))?;
-    if let Some(project) = &config.project_id {
+    if let Some(project) = &overrides.project_id {
         manifest.project.id.clone_from(project);
+    }
+    if let Some(target) = &overrides.function_target {
+        let spec = manifest.functions.get(target).with_context(|| {
+            format!("FUNCTION_TARGET is {target:?}, and {name} has no such function")
+        })?;
+        let everything = Rewrite {
+            source: "/**".to_owned(),
+            function: target.clone(),
+            line: spec.line,
+        };
+        manifest.rewrites.insert(0, everything);
     }
     Ok(manifest)
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{print, serve};
-use crate::config::{Config, Mode};
+use crate::config::Overrides;
 use crate::function::Registry;
 
 #[derive(Args)]
@@ -20,8 +20,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(registry: &Registry, options: &Options) -> anyhow::Result<()> {
-    let config = Config::from_environment(Mode::Dev)?;
-    let manifest = serve::manifest_of(registry, &config)?;
+    let manifest = serve::manifest_of(registry, &Overrides::from_environment())?;
     print(&unsigned(
         &manifest.project.id,
         &options.uid,

@@ -2,18 +2,17 @@
 //!
 //! A URL holds a password, so no error here quotes any part of it.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::DatabaseError;
+use crate::tls;
 
 const KEEPALIVES_IDLE: Duration = Duration::from_secs(30);
 
@@ -81,31 +80,23 @@ impl Target {
 
     /// TLS as [`Config`] may ask for it.
     pub(crate) fn tls(&self) -> Result<MakeRustlsConnect, DatabaseError> {
-        let mut roots = RootCertStore::empty();
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        let unusable = |path: &Path, cause: &dyn std::fmt::Display| {
+            DatabaseError::Settings(format!(
+                "sslrootcert {} of the database URL cannot be used: {cause}",
+                path.display()
+            ))
+        };
+        let mut extra = Vec::new();
         if let Some(path) = &self.extra_root {
-            let unusable = |cause: &dyn std::fmt::Display| {
-                DatabaseError::Settings(format!(
-                    "sslrootcert {} of the database URL cannot be used: {cause}",
-                    path.display()
-                ))
-            };
-            let certificates = CertificateDer::pem_file_iter(path)
+            extra = CertificateDer::pem_file_iter(path)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| unusable(&error))?;
-            if certificates.is_empty() {
-                return Err(unusable(&"it holds no certificate"));
-            }
-            for certificate in certificates {
-                roots.add(certificate).map_err(|error| unusable(&error))?;
+                .map_err(|error| unusable(path, &error))?;
+            if extra.is_empty() {
+                return Err(unusable(path, &"it holds no certificate"));
             }
         }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| DatabaseError::Settings(format!("TLS cannot be set up: {error}")))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = tls::client_config(extra)
+            .map_err(|error| DatabaseError::Settings(format!("TLS cannot be set up: {error}")))?;
         Ok(MakeRustlsConnect::new(config))
     }
 }

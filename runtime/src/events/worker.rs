@@ -14,6 +14,8 @@ use super::retry;
 use crate::app::{App, Entry};
 use crate::context::{Context, InvocationId, Invoked};
 use crate::database::sqlite::SqliteError;
+use crate::error::Error;
+use crate::failpoint::{failpoint, left_out};
 use crate::invocation;
 use crate::ledger::{Delivery, Ledger, Outcome};
 use crate::policy::Places;
@@ -106,10 +108,13 @@ async fn deliver(app: Arc<App>, entry: Arc<Entry>, delivery: Delivery, places: P
     let Delivery {
         key,
         lease,
-        event,
+        mut event,
         attempt,
         age,
     } = delivery;
+    if left_out!("no-unique-key") {
+        event.data["generation"] = Timestamp::now().as_microsecond().into();
+    }
     let (event_id, subject) = (event.id.clone(), event.subject.clone().unwrap_or_default());
     let deadline = started + entry.spec.limits.timeout;
     let context = Context::new(
@@ -117,7 +122,12 @@ async fn deliver(app: Arc<App>, entry: Arc<Entry>, delivery: Delivery, places: P
         app.backends.clone(),
         Invoked::by_event(id, attempt, deadline.into()),
     );
-    let result = invocation::run_event(&entry.function, context, event, deadline.into()).await;
+    let result = async {
+        failpoint!("after-lease", &subject).map_err(Error::internal)?;
+        invocation::run_event(&entry.function, context, event, deadline.into()).await?;
+        failpoint!("after-effect", &subject).map_err(Error::internal)
+    };
+    let result = result.await;
     let outcome = match retry_of(&entry) {
         Some(retry) => retry::outcome(&result, attempt, age, retry, random()),
         None => Outcome::Ack,
@@ -136,7 +146,7 @@ async fn deliver(app: Arc<App>, entry: Arc<Entry>, delivery: Delivery, places: P
     log_failure(&entry, id, &event_id, attempt, &outcome);
     let ledger = app.backends.storage.ledger();
     match ledger.settle(key, lease, outcome).await {
-        Ok(true) => {}
+        Ok(true) => drop(failpoint!("after-settle", &subject)),
         Ok(false) => tracing::warn!(event_id, "settled too late: the lease was over"),
         Err(error) => {
             let error = &error as &dyn std::error::Error;

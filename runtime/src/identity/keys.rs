@@ -131,16 +131,32 @@ impl KeySource {
 
     fn refresh_in_background(self: &Arc<Self>) {
         // Whoever holds the flight is already fetching.
-        if self.flight.try_lock().is_ok() {
+        let worth_it = self.flight.try_lock().is_ok_and(|last| {
+            last.ended
+                .is_none_or(|ended| ended.elapsed() >= BETWEEN_FETCHES)
+        });
+        if worth_it {
             let source = self.clone();
             self.settings.services.spawn(async move {
-                source.refresh(Instant::now()).await;
+                source.refresh_in_turn(Instant::now()).await;
             });
         }
     }
 
     /// Fetches unless that was tried since `asked`, or too recently. Whether the last try succeeded.
+    ///
+    /// In a task of its own: a caller that goes away takes neither the fetch nor the pause after it
+    /// along.
     async fn refresh(self: &Arc<Self>, asked: Instant) -> bool {
+        let source = self.clone();
+        let refreshed = self
+            .settings
+            .services
+            .spawn(async move { source.refresh_in_turn(asked).await });
+        refreshed.await.unwrap_or(false)
+    }
+
+    async fn refresh_in_turn(&self, asked: Instant) -> bool {
         let mut last = self.flight.lock().await;
         let pause = match self.is_ready() {
             true => BETWEEN_FETCHES,
@@ -150,19 +166,11 @@ impl KeySource {
             .ended
             .is_some_and(|ended| ended >= asked || ended.elapsed() < pause);
         if !recent {
-            let source = self.clone();
-            let fetched = self
-                .settings
-                .services
-                .spawn(async move { source.fetch().await });
-            last.failed = match fetched.await {
-                Ok(Ok(())) => false,
-                Ok(Err(error)) => {
-                    tracing::warn!(error = %format!("{error:#}"), "cannot fetch the public keys");
-                    true
-                }
-                Err(_) => true,
-            };
+            let fetched = self.fetch().await;
+            if let Err(error) = &fetched {
+                tracing::warn!(error = %format!("{error:#}"), "cannot fetch the public keys");
+            }
+            last.failed = fetched.is_err();
             last.ended = Some(Instant::now());
         }
         !last.failed

@@ -167,7 +167,11 @@ const SETTLE: &str = "UPDATE deliveries
     SET state = ?4, due = ?5, settled = ?6, error = ?7, lease = NULL
     WHERE event = ?1 AND function = ?2 AND lease = ?3 AND state = 'pending'";
 
-const RELEASE: &str = "UPDATE deliveries SET due = ?1, lease = NULL WHERE lease IS NOT NULL";
+/// After a crash or two the group that was leased together is spread over up to 4 s: an event that
+/// kills the process must not take the same neighbours along each time.
+const RELEASE: &str = "UPDATE deliveries SET lease = NULL, due = ?1 + CASE WHEN attempts < 2 THEN 0
+        ELSE abs(random()) % (250000 << min(attempts, 4)) END
+    WHERE lease IS NOT NULL";
 
 pub(super) const NEXT_DUE: &str = "SELECT due FROM deliveries
     WHERE function = ?1 AND state = 'pending' ORDER BY due LIMIT 1";

@@ -6,6 +6,8 @@
 
 mod announce;
 mod deliveries;
+mod doorbell;
+mod history;
 mod object;
 mod objects;
 
@@ -18,11 +20,20 @@ use tokio::sync::Notify;
 
 pub(crate) use announce::{Announcer, Subscription};
 pub(crate) use deliveries::{Delivery, Outcome};
+pub(crate) use doorbell::{Doorbell, ring};
+pub(crate) use history::{
+    Access, Filter, History, Record, Replayed, STATES, Selection, Standing as DeliveryStanding,
+};
 pub use object::{InvalidObjectName, Object, ObjectName};
 pub use objects::MetadataChange;
 pub(crate) use objects::{CommitError, CommitObject, Content, Standing};
 
 use crate::database::sqlite::{Sqlite, SqliteError};
+
+/// The ledger's folder, in the folder of all data.
+pub(crate) const FOLDER: &str = ".ledger";
+/// The file, in the ledger's folder.
+pub(crate) const FILE: &str = "ledger.sqlite3";
 
 /// One step each; the number of steps that a file has seen is its `user_version`.
 const SCHEMA: &[&str] = &[
@@ -32,6 +43,7 @@ const SCHEMA: &[&str] = &[
 
 #[derive(Clone)]
 pub(crate) struct Ledger {
+    folder: Arc<Path>,
     sqlite: Sqlite,
     announcer: Arc<Announcer>,
     recorded: Arc<Notify>,
@@ -40,7 +52,7 @@ pub(crate) struct Ledger {
 /// The file was written by a later version of this program.
 #[derive(Debug, thiserror::Error)]
 #[error("the ledger has schema {found}, this program knows schemas up to {known}")]
-struct NewerSchema {
+pub(crate) struct NewerSchema {
     found: u32,
     known: u32,
 }
@@ -49,8 +61,7 @@ impl Ledger {
     /// Opens `ledger.sqlite3` in `folder`, both made when missing.
     pub(crate) async fn open(folder: &Path, announcer: Announcer) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let sqlite =
-            Sqlite::open(&folder.join("ledger.sqlite3"), |_| Ok(())).map_err(io::Error::other)?;
+        let sqlite = Sqlite::open(&folder.join(FILE), |_| Ok(())).map_err(io::Error::other)?;
         sqlite.write(migrate).await.map_err(io::Error::other)?;
         // SQLite syncs what is in its files; that the files are in their folders is for us to sync.
         fs::File::open(folder)?.sync_all()?;
@@ -58,6 +69,7 @@ impl Ledger {
             fs::File::open(parent)?.sync_all()?;
         }
         Ok(Self {
+            folder: folder.into(),
             sqlite,
             announcer: Arc::new(announcer),
             recorded: Arc::default(),
@@ -72,6 +84,11 @@ impl Ledger {
 
     pub(crate) fn wake(&self) {
         self.recorded.notify_one();
+    }
+
+    /// The bell that other processes ring when they have changed the ledger.
+    pub(crate) fn doorbell(&self) -> io::Result<Doorbell> {
+        Doorbell::open(&self.folder)
     }
 
     /// Fails when the ledger does not answer.

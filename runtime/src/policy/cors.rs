@@ -98,6 +98,15 @@ impl CorsPolicy {
     }
 }
 
+/// The method that a preflight asks about; the request's own when it is none.
+pub(crate) fn requested_method(method: &Method, headers: &HeaderMap) -> Method {
+    let asked = headers
+        .get(ACCESS_CONTROL_REQUEST_METHOD)
+        .filter(|_| method == Method::OPTIONS && headers.contains_key(ORIGIN))
+        .and_then(|asked| Method::from_bytes(asked.as_bytes()).ok());
+    asked.unwrap_or_else(|| method.clone())
+}
+
 impl CorsAnswer {
     pub(crate) fn apply(self, response: &mut Response) {
         let headers = response.headers_mut();

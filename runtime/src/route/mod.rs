@@ -24,7 +24,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri};
 use manifest::{FunctionSpec, Manifest, Rewrite, Trigger};
 
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, ErrorCode};
 
 /// Where a function stands in the list that the table was made from.
 pub(crate) type FunctionIndex = usize;
@@ -156,7 +156,12 @@ impl RouteTable {
 
     /// # Errors
     /// 404 when no form matches; 405, with `Allow`, when an explicit route exists for other methods.
-    pub(crate) fn lookup(&self, host: &str, method: &Method, path: &str) -> Result<RouteMatch> {
+    pub(crate) fn lookup(
+        &self,
+        host: &str,
+        method: &Method,
+        path: &str,
+    ) -> Result<RouteMatch, Unmatched> {
         let host = host_name(host);
         if ends_with_ignore_case(host, ".cloudfunctions.net") {
             let known = self
@@ -166,10 +171,13 @@ impl RouteTable {
             return known
                 .then(|| self.by_name(path, 0))
                 .flatten()
-                .ok_or_else(not_found);
+                .ok_or_else(Unmatched::not_found);
         }
         if let Some(function) = self.by_service(host) {
-            return Ok(RouteMatch::whole(function, Parameters::default()));
+            return Ok(match self.by_explicit_route(method, path) {
+                Some(Ok(found)) if found.function == function => found,
+                _ => RouteMatch::whole(function, Parameters::default()),
+            });
         }
         if let Some(found) = self.by_explicit_route(method, path) {
             return found;
@@ -179,7 +187,7 @@ impl RouteTable {
         }
         self.by_name(path, 0)
             .or_else(|| self.by_region(path))
-            .ok_or_else(not_found)
+            .ok_or_else(Unmatched::not_found)
     }
 
     /// `{service}-{hash}-{region code}.a.run.app` and `{service}-{number}.{region}.run.app`, each
@@ -202,7 +210,11 @@ impl RouteTable {
         self.services.get(service).copied()
     }
 
-    fn by_explicit_route(&self, method: &Method, path: &str) -> Option<Result<RouteMatch>> {
+    fn by_explicit_route(
+        &self,
+        method: &Method,
+        path: &str,
+    ) -> Option<Result<RouteMatch, Unmatched>> {
         let path = self.explicit_path(path)?;
         let found = self.explicit.at(path).ok()?;
         let functions = &found.value.methods;
@@ -214,7 +226,7 @@ impl RouteTable {
             .find(|(allowed, _)| allowed.as_ref().is_some_and(serves))
             .or_else(|| functions.iter().find(|(allowed, _)| allowed.is_none()));
         let Some((_, function)) = function else {
-            return Some(Err(method_not_allowed(functions)));
+            return Some(Err(Unmatched::method(functions)));
         };
         let parameters = Parameters {
             pattern: Some(found.value.pattern.clone()),
@@ -301,22 +313,38 @@ impl RouteMatch {
     }
 }
 
-fn not_found() -> Error {
-    Error::new(ErrorCode::NotFound, "No function has this URL.")
+/// Why a request has no function, and whose CORS policy and error format the refusal takes.
+#[derive(Debug)]
+pub(crate) struct Unmatched {
+    pub(crate) error: Error,
+    /// The function that has this path, for other methods.
+    pub(crate) function: Option<FunctionIndex>,
 }
 
-fn method_not_allowed(functions: &[(Option<Method>, FunctionIndex)]) -> Error {
-    let mut allow: Vec<&str> = Vec::new();
-    for method in functions.iter().filter_map(|(method, _)| method.as_ref()) {
-        allow.push(method.as_str());
-        if method == Method::GET {
-            allow.push("HEAD");
+impl Unmatched {
+    pub(crate) fn not_found() -> Self {
+        Self {
+            error: Error::new(ErrorCode::NotFound, "No function has this URL."),
+            function: None,
         }
     }
-    let mut error = Error::new(ErrorCode::InvalidArgument, "Method Not Allowed")
-        .with_status(http::StatusCode::METHOD_NOT_ALLOWED);
-    error.allow = HeaderValue::from_str(&allow.join(", ")).ok();
-    error
+
+    fn method(functions: &[(Option<Method>, FunctionIndex)]) -> Self {
+        let mut allow: Vec<&str> = Vec::new();
+        for method in functions.iter().filter_map(|(method, _)| method.as_ref()) {
+            allow.push(method.as_str());
+            if method == Method::GET {
+                allow.push("HEAD");
+            }
+        }
+        let mut error = Error::new(ErrorCode::InvalidArgument, "Method Not Allowed")
+            .with_status(http::StatusCode::METHOD_NOT_ALLOWED);
+        error.allow = HeaderValue::from_str(&allow.join(", ")).ok();
+        Self {
+            error,
+            function: functions.first().map(|(_, function)| *function),
+        }
+    }
 }
 
 /// The host without its port; an IPv6 literal keeps its brackets.

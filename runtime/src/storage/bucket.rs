@@ -12,7 +12,9 @@ use super::quota::Claims;
 use super::tree::Tree;
 use super::upload::{PutOptions, Upload};
 use super::work::uninterrupted;
-use super::{MetadataChange, Object, ObjectName, ObjectReader, StorageError, lookup};
+use super::{
+    InvalidObjectName, MetadataChange, Object, ObjectName, ObjectReader, StorageError, lookup,
+};
 use crate::ledger::Ledger;
 
 /// A bucket of the manifest. Clones are cheap and mean the same bucket.
@@ -51,6 +53,26 @@ impl Bucket {
     /// The bucket's key in the manifest.
     pub fn name(&self) -> &str {
         &self.0.spec.name
+    }
+
+    /// The name of an object of `owner`, by the manifest's `object_name`. An owner with a slash becomes
+    /// one segment all the same (`%2F`): it would be a folder of somebody else's.
+    ///
+    /// # Errors
+    /// When the name is too long, or the owner empty.
+    pub fn object_name(&self, owner: &str, path: &str) -> Result<ObjectName, InvalidObjectName> {
+        if owner.is_empty() {
+            return Err(InvalidObjectName);
+        }
+        let prefix = &self.0.spec.object_name.prefix;
+        let owner = owner.replace('%', "%25").replace('/', "%2F");
+        ObjectName::new(format!("{prefix}{owner}/{path}"))
+    }
+
+    /// The object's place below the disk's base path, as far as it has plain names:
+    /// `{root}/{owner}/{path}`.
+    pub fn key(&self, owner: &str, path: &str) -> String {
+        format!("{}/{owner}/{path}", self.0.spec.root)
     }
 
     /// Starts an upload. An object of that name stays as it is until [`Upload::finish`].

@@ -57,13 +57,12 @@ pub use crate::ledger::{InvalidObjectName, MetadataChange, Object, ObjectName};
 use self::folder::Folder;
 use self::tree::Tree;
 use self::work::blocking;
-use crate::ledger::{Announcer, Ledger};
+use crate::ledger::{self, Announcer, Ledger};
 
 /// Bytes that are written, hashed and read in one go.
 const BLOCK: usize = 256 * 1024;
 
 const STAGING: &str = ".staging";
-const LEDGER: &str = ".ledger";
 
 /// Every bucket of the manifest, on one disk.
 #[derive(Clone)]
@@ -87,7 +86,7 @@ impl Storage {
         let folder = Folder::open_base(base)?;
         let staging = Arc::new(folder.make_folder(STAGING)?);
         staging.claim()?;
-        let ledger = Ledger::open(&base.join(LEDGER), announcer).await?;
+        let ledger = Ledger::open(&base.join(ledger::FOLDER), announcer).await?;
         let mut buckets = BTreeMap::new();
         for (name, spec) in specs {
             let tree = Tree::open(&folder, &spec.root)?;

@@ -12,6 +12,7 @@ use super::staged::StagedFile;
 use super::upload::PutOptions;
 use super::work::blocking;
 use super::{Object, ObjectName, StorageError};
+use crate::failpoint::{failpoint, left_out};
 use crate::ledger::{CommitObject, Content};
 
 /// All bytes of an upload, written but not yet durable.
@@ -59,11 +60,14 @@ pub(super) async fn publish(
         sync_folder(&folder)
     })
     .await?;
+    failpoint!("before-answer")?;
     Ok(object)
 }
 
 fn sync_file(file: &StagedFile) -> io::Result<()> {
-    file.sync()
+    failpoint!("before-fsync")?;
+    file.sync()?;
+    failpoint!("after-fsync")
 }
 
 /// The ledger is about to name an entry of this folder.
@@ -88,7 +92,10 @@ async fn commit(
     // Before the transaction: if this future is dropped, the ledger may commit all the same.
     let staged = file.hand_over();
     match bucket.ledger.commit(new).await {
-        Ok(object) => Ok(object),
+        Ok(object) => {
+            failpoint!("after-commit")?;
+            Ok(object)
+        }
         Err(error) => {
             if error.is_final() {
                 let staging = bucket.staging.clone();
@@ -106,9 +113,15 @@ pub(super) fn rename(
     folder: &Folder,
     file: &str,
 ) -> io::Result<()> {
-    staging.rename(staged, folder, file)
+    failpoint!("before-rename")?;
+    if !left_out!("no-staging") {
+        staging.rename(staged, folder, file)?;
+    }
+    failpoint!("after-rename")
 }
 
 pub(super) fn sync_folder(folder: &Folder) -> io::Result<()> {
-    folder.sync()
+    failpoint!("before-dir-fsync")?;
+    folder.sync()?;
+    failpoint!("after-dir-fsync")
 }

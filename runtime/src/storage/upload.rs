@@ -16,6 +16,7 @@ use super::quota::Claim;
 use super::staged::StagedFile;
 use super::work::{Lane, blocking, uninterrupted};
 use super::{BLOCK, Object, ObjectName, StorageError};
+use crate::failpoint::{failpoint, left_out};
 use crate::ledger::Content;
 
 /// How far the disk may lag behind an upload, in bytes. Writing early makes the last sync short,
@@ -90,6 +91,7 @@ impl Upload {
         let (file, disk) = blocking(move || {
             staging.check_free(min_free.saturating_add(declared))?;
             let file = StagedFile::create(staging.clone())?;
+            failpoint!("after-create")?;
             let disk = Disk {
                 staging,
                 file: file.handle()?,
@@ -98,6 +100,10 @@ impl Upload {
             Ok((file, disk))
         })
         .await?;
+        if left_out!("no-staging") {
+            let folder = bucket.tree.make(&place)?;
+            bucket.staging.rename(file.id(), &folder, place.file())?;
+        }
 
         Ok(Self {
             bucket,

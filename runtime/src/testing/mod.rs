@@ -12,7 +12,7 @@ pub use server::TestServer;
 
 use std::path::PathBuf;
 
-use crate::config::{Config, Mode};
+use crate::config::{Config, Mode, Overrides};
 use crate::secrets::Secret;
 
 /// What a [`TestServer`] takes events with.
@@ -54,7 +54,7 @@ fn config(folder: &Folder) -> Config {
         jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
         oidc_jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
         event_token: Some(Secret::new(EVENT_TOKEN.to_owned())),
-        project_id: None,
+        overrides: Overrides::default(),
         log_level: "info".to_owned(),
     }
 }

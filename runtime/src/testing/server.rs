@@ -1,6 +1,7 @@
 //! A server in the test's own process, on a free port.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -23,7 +24,7 @@ pub struct TestServer {
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
     runtimes: Option<Runtimes>,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl TestServer {
@@ -58,7 +59,7 @@ impl TestServer {
             stop: Some(stop),
             served: Some(served),
             runtimes: Some(runtimes),
-            _folder: folder,
+            folder,
         })
     }
 
@@ -69,6 +70,11 @@ impl TestServer {
     /// `path` starts with a slash.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Where the buckets, the ledger and the embedded database are.
+    pub fn folder(&self) -> &Path {
+        &self.folder.0
     }
 
     /// A token of that user, as `router dev` accepts it.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::functions::server;
+use crate::functions::{client, server};
 
 /// All that comes back before the server closes.
 async fn exchange(address: SocketAddr, request: &str) -> String {
@@ -65,4 +65,27 @@ async fn dot_segments_reach_the_function_as_they_were_sent() {
     let request = "GET /echo/..%2f/%2e%2e/../x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let answer = exchange(server.address(), request).await;
     assert!(answer.contains(r#""url":"/..%2f/%2e%2e/../x""#), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_of_http_1_0_needs_no_host() {
+    let server = server().await;
+    let answer = exchange(server.address(), "GET /healthz HTTP/1.0\r\n\r\n").await;
+    assert!(
+        answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"),
+        "{answer}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_upload_leaves_its_client_the_time_to_read_why() {
+    let server = server().await;
+    // The size is looked at before the caller.
+    for (path, status) in [("/nope", 404), ("/read", 413), ("/guarded", 413)] {
+        for _ in 0..5 {
+            let request = client().post(server.url(path)).body(vec![0; 4 << 20]);
+            let response = request.send().await.expect(path);
+            assert_eq!(response.status(), status, "{path}");
+        }
+    }
 }

@@ -1,14 +1,16 @@
 //! The functions under test, and a server that has them.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runtime::testing::TestServer;
 pub(crate) use runtime::testing::http_client as client;
 use runtime::{
-    Body, Context, Error, ErrorCode, HttpFunction as _, Migrations, Registry, Request, Response,
-    Result, StatusCode, json,
+    Body, CloudEvent, Context, Error, ErrorCode, EventFunction, Function, HttpFunction as _,
+    MetadataChange, Method, Migrations, ObjectName, PutOptions, Registry, Request, Response,
+    Result, StatusCode, StorageObjectData, json,
 };
 use serde_json::{Value, json};
 
@@ -23,6 +25,7 @@ pub(crate) async fn server() -> TestServer {
         },
     )
     .function("echo", echo.into_function())
+    .function("partner", echo.into_function())
     .function("sum", sum.into_function())
     .function("crash", crash.into_function())
     .function("sleep", sleep.into_function())
@@ -32,7 +35,12 @@ pub(crate) async fn server() -> TestServer {
     .function("write", write.into_function())
     .function("stream", stream.into_function())
     .function("guarded", echo.into_function())
-    .function("refuse", refuse.into_function());
+    .function("refuse", refuse.into_function())
+    .function("change", change.into_function())
+    .function("tell_finalized", event(tell))
+    .function("tell_deleted", event(tell))
+    .function("tell_metadata", event(tell))
+    .function("take", event(take));
     TestServer::start(&registry)
         .await
         .expect("the server starts")
@@ -136,4 +144,76 @@ async fn refuse(_context: Context, request: Request) -> Result<Response> {
         _ => ErrorCode::Internal,
     };
     Err(Error::new(code, "no").because("a private cause"))
+}
+
+/// PUT, PATCH or DELETE of the object that the path names: its content, its content type.
+async fn change(context: Context, request: Request) -> Result<Response> {
+    let bucket = context.bucket("files")?;
+    let name = ObjectName::new(request.uri().path().trim_start_matches('/'))?;
+    let method = request.method().clone();
+    let body = request.into_body().collect().await?;
+    match method {
+        Method::PUT => {
+            let mut upload = bucket.put(name, PutOptions::default()).await?;
+            upload.write(body).await?;
+            upload.finish().await?;
+        }
+        Method::PATCH => {
+            let change = MetadataChange {
+                content_type: Some(Some("text/plain".to_owned())),
+                metadata: [("k".to_owned(), Some("v".to_owned()))].into(),
+            };
+            bucket.update(&name, change).await?;
+        }
+        _ => {
+            bucket.delete(&name).await?;
+        }
+    }
+    json(StatusCode::OK, &"done")
+}
+
+/// What [`tell`] was given, by the object's name.
+pub(crate) static TOLD: Mutex<Vec<Told>> = Mutex::new(Vec::new());
+
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) at: Instant,
+    pub(crate) attempt: u32,
+    pub(crate) event: CloudEvent<StorageObjectData>,
+}
+
+pub(crate) fn told(name: &str) -> Vec<Told> {
+    let all = TOLD.lock().unwrap();
+    all.iter()
+        .filter(|told| told.event.data.name == name)
+        .cloned()
+        .collect()
+}
+
+/// Fails as the last words of the object's name say.
+async fn tell(context: Context, event: CloudEvent<StorageObjectData>) -> Result<()> {
+    let (name, attempt) = (event.data.name.clone(), context.attempt());
+    TOLD.lock().unwrap().push(Told {
+        at: Instant::now(),
+        attempt,
+        event,
+    });
+    match name.rsplit('/').next() {
+        Some("fails-once") if attempt == 1 => Err(Error::new(ErrorCode::Unavailable, "not yet")),
+        Some("fails-always") => Err(Error::new(ErrorCode::Internal, "never")),
+        Some("fails-for-good") => Err(Error::new(ErrorCode::InvalidArgument, "no")),
+        Some("panics") => panic!("at every attempt"),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) static TAKEN: Mutex<Vec<CloudEvent<Value>>> = Mutex::new(Vec::new());
+
+async fn take(_context: Context, event: CloudEvent<Value>) -> Result<()> {
+    TAKEN.lock().unwrap().push(event);
+    Ok(())
+}
+
+fn event<Data>(function: impl EventFunction<Data>) -> Function {
+    function.into_function()
 }

@@ -131,3 +131,37 @@ async fn a_typed_function_takes_and_gives_json() {
     assert_eq!(response.status(), 405);
     assert_eq!(response.headers()["allow"], "POST");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_with_a_method_has_its_functions_policy_for_every_other_method_too() {
+    let server = server().await;
+    let url = server.url("/partners/7");
+    let ask = |method: Method| {
+        client()
+            .request(method, &url)
+            .header("origin", "https://partner.example")
+    };
+    let preflight = ask(Method::OPTIONS).header("access-control-request-method", "POST");
+    let preflight = preflight.send().await.unwrap();
+    assert_eq!(preflight.status(), 204);
+    let refused = ask(Method::GET).send().await.unwrap();
+    assert_eq!(refused.status(), 405);
+    for response in [&preflight, &refused] {
+        let origin = &response.headers()["access-control-allow-origin"];
+        assert_eq!(origin, "https://partner.example");
+    }
+    let body: Value = refused.json().await.unwrap();
+    assert_eq!(body, json!({"detail": "Method Not Allowed"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_urls_are_for_reading_and_readable_from_a_page() {
+    let server = server().await;
+    for path in ["/healthz", "/health", "/api/v1/health", "/readyz"] {
+        let response = ask(&server.url(path), Method::GET).await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(response.headers()["access-control-allow-origin"], ORIGIN);
+        assert_eq!(ask(&server.url(path), Method::HEAD).await.status(), 200);
+        assert_eq!(ask(&server.url(path), Method::DELETE).await.status(), 405);
+    }
+}

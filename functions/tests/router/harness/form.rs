@@ -11,6 +11,15 @@ pub(crate) fn file(name: &str, content: &[u8]) -> Vec<u8> {
     [part("file", Some(name), content), end()].concat()
 }
 
+/// The same for a file of which the browser knows the type.
+pub(crate) fn file_of_type(name: &str, media_type: &str, content: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+         Content-Type: {media_type}\r\n\r\n"
+    );
+    [head.as_bytes(), content, b"\r\n", &end()].concat()
+}
+
 /// One part; without a file name it is a plain field.
 pub(crate) fn part(field: &str, file_name: Option<&str>, content: &[u8]) -> Vec<u8> {
     [opening(field, file_name).as_slice(), content, b"\r\n"].concat()

@@ -4,17 +4,21 @@
 
 pub(crate) mod client;
 pub(crate) mod disk;
+pub(crate) mod event;
 pub(crate) mod form;
 pub(crate) mod identity;
 pub(crate) mod key_server;
 pub(crate) mod manifest;
+pub(crate) mod media;
 pub(crate) mod postgres;
 pub(crate) mod router;
+pub(crate) mod rows;
 pub(crate) mod users;
 
 use std::time::Duration;
 
 pub(crate) use client::{Call, Reply, Wire};
+pub(crate) use event::Event;
 pub(crate) use identity::Token;
 pub(crate) use key_server::{Answer, KeyServer};
 pub(crate) use router::{Launch, Router};

@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::event::EVENT_TOKEN;
 use super::postgres::Database;
 use super::{Call, Engine, KeyServer, PATIENCE, Reply, disk, eventually, form, manifest};
 
@@ -124,6 +125,8 @@ impl Launch {
             .env("PORT", "0")
             .env("RENDER_DISK_BASE_PATH", disk_of(folder))
             .env("FIREBASE_JWKS_URL", keys.url())
+            .env("GOOGLE_JWKS_URL", keys.url())
+            .env("EVENT_TOKEN", EVENT_TOKEN)
             .env("MANIFEST", written)
             .current_dir(folder.path())
             .stdin(Stdio::null())

@@ -74,7 +74,7 @@ impl Router {
         rows.expect(sql).map(|row| row.expect("a row")).collect()
     }
 
-    fn sqlite(&self, flags: OpenFlags) -> rusqlite::Connection {
+    pub(super) fn sqlite(&self, flags: OpenFlags) -> rusqlite::Connection {
         let file = self.disk().join(FILE);
         rusqlite::Connection::open_with_flags(file, flags).expect("the functions' database")
     }

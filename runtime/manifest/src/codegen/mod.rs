@@ -3,7 +3,8 @@
 //!
 //! The build script is `fn main() { manifest::codegen::generate() }`, and lib.rs has, at its root,
 //! `include!(concat!(env!("OUT_DIR"), "/functions.rs"));`. A function `greet` is `greet.rs` or
-//! `greet/mod.rs`, in `src/` when the package has one, else beside Cargo.toml. SQL files in
+//! `greet/mod.rs`, in `src/` when the package has one, else beside Cargo.toml. The manifest is the
+//! nearest one: the package's own, else the one of a folder above it. SQL files in
 //! `migrations/postgres/` and `migrations/sqlite/` are compiled in, in the order of their names.
 //!
 //! Whatever is wrong becomes a compile error that names the line of the manifest and the file; what
@@ -183,7 +184,8 @@ fn report_unlisted(outlines: &[Outline], package: &Package, faults: &mut Faults<
 
 fn signature(trigger: Option<TriggerKind>) -> &'static str {
     match trigger {
-        Some(TriggerKind::Storage) => write::EVENT_SIGNATURE,
-        _ => write::HTTP_SIGNATURE,
+        Some(TriggerKind::Storage) => write::STORAGE_SIGNATURE,
+        Some(TriggerKind::Event) => write::EVENT_SIGNATURE,
+        Some(TriggerKind::Http) | None => write::HTTP_SIGNATURE,
     }
 }

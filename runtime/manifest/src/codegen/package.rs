@@ -30,6 +30,7 @@ impl Package {
     /// # Errors
     /// In plain words, when there is no readable manifest in the folder or in one above it.
     pub(super) fn find(package: &Path) -> Result<Self, String> {
+        // The package itself is the first of them: a manifest of its own hides one of the workspace.
         let manifest = package
             .ancestors()
             .map(|folder| folder.join(MANIFEST))

@@ -9,8 +9,15 @@ use crate::read::TriggerKind;
 pub(super) const HTTP_SIGNATURE: &str =
     "pub async fn handle(context: Context, request: Request) -> Result<Response>";
 const JSON_SIGNATURE: &str = "pub async fn handle(context: Context, input: In) -> Result<Out>";
-pub(super) const EVENT_SIGNATURE: &str =
+pub(super) const STORAGE_SIGNATURE: &str =
     "pub async fn handle(context: Context, event: CloudEvent<StorageObjectData>) -> Result<()>";
+pub(super) const EVENT_SIGNATURE: &str =
+    "pub async fn handle(context: Context, event: CloudEvent<T>) -> Result<()>";
+
+/// A trait that nothing implements, under a name that no function can have. When a function's trait has
+/// one implementation, the compiler compares the signatures and words the difference itself, without
+/// the entry of the manifest; a second one, which is impossible, makes it say what the trait says.
+const NOTHING: &str = "__Nothing";
 
 /// The file, gathered part by part.
 #[derive(Default)]
@@ -79,18 +86,19 @@ impl FunctionsFile {
             place,
             file,
         } = function;
-        let (capability, signatures): (_, &[&str]) = match trigger {
-            TriggerKind::Http => ("HttpFunction", &[HTTP_SIGNATURE, JSON_SIGNATURE]),
-            TriggerKind::Storage => ("EventFunction", &[EVENT_SIGNATURE]),
-        };
+        let Wanted {
+            parameters,
+            capability,
+            shape,
+            signatures,
+        } = wanted(*trigger);
         let message = braces_doubled(&format!(
             "{place}: [functions.{name}] has the trigger `{}`, but `handle` in {file} has another signature",
             trigger.key()
         ));
         let notes: String = signatures
             .iter()
-            .zip(["write", "or, with types of serde,"])
-            .map(|(signature, verb)| format!("{verb} `{}`", braces_doubled(signature)))
+            .map(|(verb, signature)| format!("{verb} `{}`", braces_doubled(signature)))
             .chain(std::iter::once(
                 "and hold nothing across an `.await` that is not `Send`, such as an `Rc` or a lock of std".to_owned(),
             ))
@@ -107,9 +115,15 @@ impl FunctionsFile {
              \x20       fn function(self) -> ::runtime::Function;\n\
              \x20   }}\n\
              \x20   #[diagnostic::do_not_recommend]\n\
-             \x20   impl<Shape, F: ::runtime::{capability}<Shape>> {name}<Shape> for F {{\n\
+             \x20   impl<{parameters}F: ::runtime::{capability}> {name}<({shape},)> for F {{\n\
              \x20       fn function(self) -> ::runtime::Function {{\n\
              \x20           self.into_function()\n\
+             \x20       }}\n\
+             \x20   }}\n\
+             \x20   #[diagnostic::do_not_recommend]\n\
+             \x20   impl<F: {NOTHING}> {name}<()> for F {{\n\
+             \x20       fn function(self) -> ::runtime::Function {{\n\
+             \x20           self.never()\n\
              \x20       }}\n\
              \x20   }}\n"
         );
@@ -138,13 +152,20 @@ impl FunctionsFile {
         } else {
             migrations
         };
+        let nothing = if signatures.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "    // Makes the compiler speak in the words below.\n    trait {NOTHING} {{\n        fn never(self) -> ::runtime::Function;\n    }}\n\n"
+            )
+        };
         format!(
             "// Made from manifest.toml by the build script.\n\n\
              {errors}{modules}\n\
              /// Every function of the manifest, with the manifest and the migrations.\n\
              #[allow(non_camel_case_types, clippy::too_many_lines)]\n\
              pub fn registry() -> ::runtime::Registry {{\n\
-             {signatures}\
+             {nothing}{signatures}\
              \x20   ::runtime::Registry::new(\n\
              \x20       {manifest},\n\
              \x20       ::runtime::Migrations {{\n\
@@ -154,6 +175,44 @@ impl FunctionsFile {
              {registered}\
              }}\n"
         )
+    }
+}
+
+/// What a trigger asks of `handle`.
+struct Wanted {
+    /// Those of the capability that the compiler infers from the signature.
+    parameters: &'static str,
+    /// A trait of the runtime.
+    capability: &'static str,
+    /// What tells one way of having the capability from another.
+    shape: &'static str,
+    /// Each behind the words that lead to it.
+    signatures: &'static [(&'static str, &'static str)],
+}
+
+const fn wanted(trigger: TriggerKind) -> Wanted {
+    match trigger {
+        TriggerKind::Http => Wanted {
+            parameters: "Shape, ",
+            capability: "HttpFunction<Shape>",
+            shape: "Shape",
+            signatures: &[
+                ("write", HTTP_SIGNATURE),
+                ("or, with types of serde,", JSON_SIGNATURE),
+            ],
+        },
+        TriggerKind::Storage => Wanted {
+            parameters: "",
+            capability: "EventFunction<::runtime::StorageObjectData>",
+            shape: "::runtime::StorageObjectData",
+            signatures: &[("write", STORAGE_SIGNATURE)],
+        },
+        TriggerKind::Event => Wanted {
+            parameters: "Data, ",
+            capability: "EventFunction<Data>",
+            shape: "Data",
+            signatures: &[("write, with a type of serde for `T`,", EVENT_SIGNATURE)],
+        },
     }
 }
 

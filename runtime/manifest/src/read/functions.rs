@@ -2,16 +2,17 @@
 
 use super::limits::{self, CorsChoice, Defaults};
 use super::trigger;
-use super::{Defined, TriggerKind, resolve, unknown_name};
+use super::{Defined, TriggerKind, auth, choice, resolve, senders};
 use crate::fault::{Code, Faults};
 use crate::literal::shown;
 use crate::model::{Auth, BucketSpec, Cors, ErrorFormat, FunctionSpec, Route, Secret, Trigger};
 use crate::names;
 use crate::reader::{Table, Text};
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "http",
     "storage",
+    "event",
     "aliases",
     "auth",
     "public",
@@ -25,22 +26,21 @@ const KEYS: [&str; 15] = [
     "enabled",
     "examples",
     "retry",
+    "senders",
 ];
 
-/// The keys that one kind of trigger gives a meaning to.
-const KEYS_OF_ONE_TRIGGER: [(&str, TriggerKind); 6] = [
-    ("auth", TriggerKind::Http),
-    ("public", TriggerKind::Http),
-    ("cors", TriggerKind::Http),
-    ("max_body", TriggerKind::Http),
-    ("error_format", TriggerKind::Http),
-    ("retry", TriggerKind::Storage),
-];
+const BY_REQUEST: &[TriggerKind] = &[TriggerKind::Http, TriggerKind::Event];
+const BY_EVENT: &[TriggerKind] = &[TriggerKind::Storage, TriggerKind::Event];
 
-const AUTH: [(&str, Auth); 3] = [
-    ("required", Auth::Required),
-    ("function", Auth::Function),
-    ("none", Auth::None),
+/// The keys that not every kind of trigger gives a meaning to.
+const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 7] = [
+    ("auth", BY_REQUEST),
+    ("public", BY_REQUEST),
+    ("cors", &[TriggerKind::Http]),
+    ("max_body", BY_REQUEST),
+    ("error_format", BY_REQUEST),
+    ("retry", &[TriggerKind::Storage]),
+    ("senders", BY_EVENT),
 ];
 
 const ERROR_FORMATS: [(&str, ErrorFormat); 4] = [
@@ -96,6 +96,7 @@ pub(super) fn read<'d>(
             trigger::read_storage(table, scope.buckets, faults),
             Vec::new(),
         ),
+        Some(TriggerKind::Event) => (trigger::read_event(table, faults), Vec::new()),
         None => (None, Vec::new()),
     };
     let spec = read_spec(name, table, scope, kind, trigger, &aliases, faults);
@@ -120,8 +121,8 @@ fn read_spec(
 ) -> Option<FunctionSpec> {
     // Everything is read, so that every fault is found, before anything is given up.
     let auth = match kind {
-        Some(TriggerKind::Http) => read_auth(table, faults),
-        // Nobody calls it but the router itself.
+        Some(kind @ (TriggerKind::Http | TriggerKind::Event)) => auth::read(table, kind, faults),
+        // Beside the router itself only senders have its events.
         Some(TriggerKind::Storage) | None => Some(Auth::Required),
     };
     let kind = kind.unwrap_or(TriggerKind::Http);
@@ -130,7 +131,11 @@ fn read_spec(
             .as_ref()
             .or(scope.defaults.cors.as_ref())
             .and_then(CorsChoice::policy),
-        TriggerKind::Storage => None,
+        TriggerKind::Storage | TriggerKind::Event => None,
+    };
+    let senders = match kind {
+        TriggerKind::Http => None,
+        TriggerKind::Storage | TriggerKind::Event => senders::read(table, faults),
     };
     let limits = limits::read(name, table, kind, scope.defaults, faults);
     let secrets = read_secrets(table, faults);
@@ -156,6 +161,7 @@ fn read_spec(
         trigger,
         aliases: owned(aliases),
         auth: auth?,
+        senders,
         cors,
         limits,
         secrets,
@@ -163,7 +169,6 @@ fn read_spec(
         error_format: error_format.unwrap_or(ErrorFormat::Firebase),
         enabled: enabled.unwrap_or(true),
         examples: owned(&examples),
-        senders: None,
     })
 }
 
@@ -172,14 +177,18 @@ fn owned(texts: &[Text<'_>]) -> Vec<String> {
 }
 
 fn check_trigger_keys(table: &Table<'_>, kind: TriggerKind, faults: &mut Faults<'_>) {
-    for (key, owner) in KEYS_OF_ONE_TRIGGER {
-        if owner == kind {
+    for (key, owners) in KEYS_OF_SOME_TRIGGERS {
+        if owners.contains(&kind) {
             continue;
         }
         if let Some(span) = table.key(key) {
+            let owners: Vec<String> = owners
+                .iter()
+                .map(|owner| format!("`{}`", owner.key()))
+                .collect();
             let message = format!(
-                "`{key}` is for functions with `{}`, and {} has `{}`",
-                owner.key(),
+                "`{key}` is for functions with {}, and {} has `{}`",
+                owners.join(" or "),
                 table.name,
                 kind.key()
             );
@@ -188,66 +197,6 @@ fn check_trigger_keys(table: &Table<'_>, kind: TriggerKind, faults: &mut Faults<
                 .help(format!("remove `{key}`"));
         }
     }
-}
-
-fn read_auth(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Auth> {
-    let public = table.boolean("public", faults);
-    if table.value("auth").is_none() {
-        faults
-            .add(
-                Code::MissingKey,
-                table.span.clone(),
-                format!(
-                    "{} does not say who may call it: `auth` has no default",
-                    table.name
-                ),
-            )
-            .help(
-                "`auth = \"required\"`: the router answers 401 without a valid token; \
-                 `\"function\"`: the function decides; `\"none\"`, with `public = true`: everybody",
-            );
-    }
-    let auth = choice(table, "auth", "`auth`", &AUTH, faults)?;
-    let span = |key: &str| table.value(key).map_or(0..0, toml::Spanned::span);
-    match (auth, public) {
-        (Auth::None, Some(true)) => {}
-        (Auth::None, _) => {
-            let message = format!(
-                "everybody may call {}, and it is not marked as public",
-                table.name
-            );
-            faults
-                .add(Code::OpenDoor, span("auth"), message)
-                .help("add `public = true` when that is meant");
-        }
-        (_, Some(true)) => {
-            let message = format!(
-                "{} is marked as public, but `auth` asks for a caller",
-                table.name
-            );
-            faults
-                .add(Code::OpenDoor, span("public"), message)
-                .related(span("auth"), "this decides")
-                .help("remove `public`, or write `auth = \"none\"`");
-        }
-        _ => {}
-    }
-    Some(auth)
-}
-
-fn choice<T: Copy>(
-    table: &Table<'_>,
-    key: &str,
-    what: &str,
-    choices: &[(&str, T)],
-    faults: &mut Faults<'_>,
-) -> Option<T> {
-    let text = table.text(key, faults)?;
-    let found = choices.iter().find(|(name, _)| *name == text.value);
-    if found.is_none() {
-        unknown_name(&text, what, choices.iter().map(|(name, _)| *name), faults);
-    }
-    found.map(|(_, value)| *value)
 }
 
 fn read_secrets(table: &Table<'_>, faults: &mut Faults<'_>) -> Vec<Secret> {

@@ -117,7 +117,10 @@ pub(super) fn read(
     }
     let timeout = own.as_ref().or(defaults.timeout.as_ref());
     let max_body = match trigger {
-        TriggerKind::Http => read_max_body(table, faults).or(defaults.max_body),
+        TriggerKind::Http | TriggerKind::Event => {
+            read_max_body(table, faults).or(defaults.max_body)
+        }
+        // It bounds an event that is POSTed to the URL; how large an object may be, the bucket says.
         TriggerKind::Storage => None,
     };
     Limits {
@@ -135,7 +138,7 @@ pub(super) fn read(
 const fn longest(trigger: TriggerKind) -> Duration {
     match trigger {
         TriggerKind::Http => LONGEST_HTTP,
-        TriggerKind::Storage => LONGEST_EVENT,
+        TriggerKind::Storage | TriggerKind::Event => LONGEST_EVENT,
     }
 }
 
@@ -178,7 +181,7 @@ fn read_timeout(
             .add(
                 Code::KeyOfOtherTrigger,
                 span,
-                "`idle` is for an `http` trigger: events have no slow client",
+                "`idle` is for functions with `http` or `event`: the router delivers the events of `storage`",
             )
             .help("write `timeout = \"540s\"`");
     }
@@ -200,7 +203,7 @@ fn warn_above_drain(timeout: &Timeout, trigger: TriggerKind, faults: &mut Faults
         );
         faults
             .add(Code::AboveDrain, timeout.span.clone(), message)
-            .help("fine when clients repeat a call that was cut off; an event is repeated by the router");
+            .help("fine when clients repeat a call that was cut off; an event is delivered again");
     }
 }
 

@@ -1,11 +1,13 @@
 //! The tables of the manifest, each in a module of its own, read in the order in which one refers to
 //! another: project, policies, buckets, defaults, functions, rewrites.
 
+mod auth;
 mod buckets;
 mod cors;
 mod functions;
 mod limits;
 mod rewrites;
+mod senders;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -53,15 +55,17 @@ pub(crate) struct Outline {
 pub(crate) enum TriggerKind {
     Http,
     Storage,
+    Event,
 }
 
 impl TriggerKind {
-    pub(crate) const ALL: [Self; 2] = [Self::Http, Self::Storage];
+    pub(crate) const ALL: [Self; 3] = [Self::Http, Self::Storage, Self::Event];
 
     pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Storage => "storage",
+            Self::Event => "event",
         }
     }
 }
@@ -291,6 +295,22 @@ fn resolve<'s, T>(
     }
     unknown_name(name, what, defined.keys().map(String::as_str), faults);
     None
+}
+
+/// The value that one of the words stands for.
+fn choice<T: Copy>(
+    table: &Table<'_>,
+    key: &str,
+    what: &str,
+    choices: &[(&str, T)],
+    faults: &mut Faults<'_>,
+) -> Option<T> {
+    let text = table.text(key, faults)?;
+    let found = choices.iter().find(|(name, _)| *name == text.value);
+    if found.is_none() {
+        unknown_name(&text, what, choices.iter().map(|(name, _)| *name), faults);
+    }
+    found.map(|(_, value)| *value)
 }
 
 fn unknown_name<'w>(

@@ -1,4 +1,4 @@
-//! `http = { … }` or `storage = { … }`: exactly one of them is what causes a function to run.
+//! `http = { … }`, `storage = { … }` or `event = { … }`: exactly one of them is what causes a function to run.
 
 use std::time::Duration;
 
@@ -6,13 +6,19 @@ use super::functions::RouteEntry;
 use super::{Defined, TriggerKind, resolve, unknown_name};
 use crate::fault::{Code, Faults};
 use crate::literal::shown;
-use crate::model::{BucketSpec, HttpTrigger, Retry, Route, StorageEvent, StorageTrigger, Trigger};
+use crate::model::{
+    BucketSpec, EventTrigger, HttpTrigger, Retry, Route, StorageEvent, StorageTrigger, Trigger,
+};
 use crate::names;
 use crate::reader::{Table, Text};
 use crate::units;
 
 /// Words that are kept for triggers to come.
 pub(super) const PLANNED: [&str; 2] = ["callable", "schedule"];
+
+/// What can be written.
+const CHOICES: &str =
+    "`http = {}`, `storage = { bucket = \"…\", event = \"finalized\" }` or `event = {}`";
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
@@ -36,8 +42,12 @@ pub(super) fn kind(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Trigger
     for planned in PLANNED {
         if let Some(span) = table.key(planned) {
             faults
-                .add(Code::TriggerCount, span, format!("the trigger `{planned}` does not exist yet"))
-                .help("the triggers are `http = {}` and `storage = { bucket = \"…\", event = \"finalized\" }`");
+                .add(
+                    Code::TriggerCount,
+                    span,
+                    format!("the trigger `{planned}` does not exist yet"),
+                )
+                .help(format!("write {CHOICES}"));
         }
     }
     let mut named: Vec<_> = TriggerKind::ALL
@@ -47,22 +57,21 @@ pub(super) fn kind(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Trigger
     named.sort_by_key(|(span, _)| span.start);
     match named.as_slice() {
         [(_, kind)] => return Some(*kind),
-        [(first, first_kind), (second, second_kind), ..] => {
-            faults
-                .add(
-                    Code::TriggerCount,
-                    second.clone(),
-                    format!(
-                        "{} has two triggers: `{}` in line {} and `{}` in line {}",
-                        table.name,
-                        first_kind.key(),
-                        faults.place(first.start).line,
-                        second_kind.key(),
-                        faults.place(second.start).line,
-                    ),
-                )
-                .related(first.clone(), "the first one")
-                .help("keep one, and give the other to a function of its own");
+        [(first, first_kind), others @ ..] => {
+            for (other, other_kind) in others {
+                let message = format!(
+                    "{} has two triggers: `{}` in line {} and `{}` in line {}",
+                    table.name,
+                    first_kind.key(),
+                    faults.place(first.start).line,
+                    other_kind.key(),
+                    faults.place(other.start).line,
+                );
+                faults
+                    .add(Code::TriggerCount, other.clone(), message)
+                    .related(first.clone(), "the first one")
+                    .help("keep one, and give the other to a function of its own");
+            }
         }
         [] if PLANNED.iter().all(|planned| table.key(planned).is_none()) => {
             faults
@@ -71,7 +80,7 @@ pub(super) fn kind(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Trigger
                     table.span.clone(),
                     format!("{} has no trigger: nothing would ever run it", table.name),
                 )
-                .help("add `http = {}` or `storage = { bucket = \"…\", event = \"finalized\" }`");
+                .help(format!("add {CHOICES}"));
         }
         [] => {}
     }
@@ -98,6 +107,15 @@ pub(super) fn read_http<'d>(
         subpaths: subpaths.unwrap_or(true),
     };
     (Some(Trigger::Http(trigger)), routes)
+}
+
+pub(super) fn read_event(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Trigger> {
+    let event = table.table("event", faults)?;
+    event.check_keys(&["subpaths"], faults);
+    let subpaths = event.boolean("subpaths", faults);
+    Some(Trigger::Event(EventTrigger {
+        subpaths: subpaths.unwrap_or(true),
+    }))
 }
 
 /// `"POST /path"` or `"/path"`.

@@ -26,7 +26,7 @@ fn check(text: &str) {
 }
 
 /// Pieces that change the meaning of a text rather than its bytes.
-const PIECES: [&str; 24] = [
+const PIECES: [&str; 26] = [
     "",
     "\"",
     "'",
@@ -48,6 +48,8 @@ const PIECES: [&str; 24] = [
     "\n[functions.x]\n",
     "\n[[rewrites]]\n",
     "http = {}\n",
+    "event = {}\n",
+    "senders = { emails = [\"\"] }\n",
     "\"/{*x}\"",
     "none",
     "99999999999999999999",

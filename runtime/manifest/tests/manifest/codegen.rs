@@ -7,16 +7,18 @@ use manifest::codegen::{Generated, functions_rs};
 
 use crate::HEAD;
 
-const GREET: &str = "[functions.greet]\nhttp = {}\nauth = \"required\"\n";
-const SWEEP: &str = "[functions.sweep]\nstorage = { bucket = \"chunks\", event = \"finalized\" }\n";
+pub(crate) const GREET: &str = "[functions.greet]\nhttp = {}\nauth = \"required\"\n";
+pub(crate) const SWEEP: &str =
+    "[functions.sweep]\nstorage = { bucket = \"chunks\", event = \"finalized\" }\n";
+pub(crate) const NOTE: &str = "[functions.note]\nevent = {}\nauth = \"required\"\n";
 const HANDLE: &str =
     "pub async fn handle(context: Context, request: Request) -> Result<Response> {}";
 
 /// A workspace with one package, `functions`; each test has its own.
-struct Workspace(PathBuf);
+pub(crate) struct Workspace(PathBuf);
 
 impl Workspace {
-    fn new(test: &str, entries: &str) -> Self {
+    pub(crate) fn new(test: &str, entries: &str) -> Self {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("functions")).unwrap();
@@ -24,7 +26,7 @@ impl Workspace {
         workspace.file("manifest.toml", &format!("{HEAD}{entries}"))
     }
 
-    fn file(self, path: &str, text: &str) -> Self {
+    pub(crate) fn file(self, path: &str, text: &str) -> Self {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -36,7 +38,7 @@ impl Workspace {
     }
 
     /// The generated code, which has no error in it.
-    fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let code = self.generate().code;
         assert!(!code.contains("compile_error!"), "{code}");
         code
@@ -63,8 +65,9 @@ impl Workspace {
 
 #[test]
 fn every_entry_becomes_a_module_and_a_registration() {
-    let workspace = Workspace::new("entries", &format!("{GREET}{SWEEP}"))
+    let workspace = Workspace::new("entries", &format!("{GREET}{SWEEP}{NOTE}"))
         .file("functions/greet.rs", HANDLE)
+        .file("functions/note.rs", HANDLE)
         .file("functions/sweep/mod.rs", HANDLE)
         .file("functions/sweep/parts.rs", "");
     let code = workspace.code();
@@ -72,14 +75,65 @@ fn every_entry_becomes_a_module_and_a_registration() {
         "functions/greet.rs\"]\npub mod greet;",
         "functions/sweep/mod.rs\"]\npub mod sweep;",
         "manifest.toml:12: [functions.greet] has the trigger `http`, but `handle` in functions/greet.rs",
-        "impl<Shape, F: ::runtime::HttpFunction<Shape>> greet<Shape> for F",
-        "impl<Shape, F: ::runtime::EventFunction<Shape>> sweep<Shape> for F",
+        "impl<Shape, F: ::runtime::HttpFunction<Shape>> greet<(Shape,)> for F",
+        "impl<F: ::runtime::EventFunction<::runtime::StorageObjectData>> sweep<(::runtime::StorageObjectData,)> for F",
+        "impl<Data, F: ::runtime::EventFunction<Data>> note<(Data,)> for F",
+        ".function(\"note\", note::function(self::note::handle))",
         ".function(\"greet\", greet::function(self::greet::handle))",
         "manifest.toml\"),",
         "postgres: &[],",
     ] {
         assert!(code.contains(part), "no {part} in {code}");
     }
+}
+
+#[test]
+fn each_trigger_names_its_own_signatures() {
+    let code = Workspace::new("signatures", &format!("{GREET}{SWEEP}{NOTE}"))
+        .file("functions/greet.rs", HANDLE)
+        .file("functions/sweep.rs", HANDLE)
+        .file("functions/note.rs", HANDLE)
+        .code();
+    let signatures: Vec<&str> = code
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("note = \"")?.strip_suffix("\","))
+        .filter(|note| note.contains("pub async fn"))
+        .collect();
+    assert_eq!(
+        signatures,
+        [
+            "write `pub async fn handle(context: Context, request: Request) -> Result<Response>`",
+            "or, with types of serde, `pub async fn handle(context: Context, input: In) -> Result<Out>`",
+            "write `pub async fn handle(context: Context, event: CloudEvent<StorageObjectData>) -> Result<()>`",
+            "write, with a type of serde for `T`, `pub async fn handle(context: Context, event: CloudEvent<T>) -> Result<()>`",
+        ]
+    );
+}
+
+#[test]
+fn a_manifest_of_the_package_hides_the_one_of_the_workspace() {
+    let own = format!("{HEAD}{NOTE}");
+    let workspace = Workspace::new("own_manifest", &format!("{GREET}{SWEEP}"))
+        .file("functions/manifest.toml", &own)
+        .file("functions/lib.rs", "mod words;")
+        .file("functions/words.rs", "")
+        .file("functions/note.rs", HANDLE);
+    let code = workspace.code();
+    assert!(
+        code.contains(
+            "manifest.toml:12: [functions.note] has the trigger `event`, but `handle` in note.rs"
+        ),
+        "{code}"
+    );
+    assert!(!code.contains("greet") && !code.contains("sweep"), "{code}");
+    let included = format!(
+        "include_str!({:?})",
+        workspace.0.join("functions/manifest.toml")
+    );
+    assert!(code.contains(&included), "{code}");
+    let watched = workspace.generate().watched;
+    let expected = ["functions/manifest.toml", "functions"];
+    assert_eq!(watched, expected.map(|path| workspace.0.join(path)));
 }
 
 #[test]
@@ -152,6 +206,20 @@ fn a_file_without_an_entry_is_a_compile_error_with_the_entry_to_paste() {
 
 #[test]
 fn a_file_without_handle_is_a_compile_error() {
+    for (entry, signature) in [
+        (
+            GREET,
+            "(context: Context, request: Request) -> Result<Response>",
+        ),
+        (SWEEP, "event: CloudEvent<StorageObjectData>) -> Result<()>"),
+        (NOTE, "event: CloudEvent<T>) -> Result<()>"),
+    ] {
+        let name = entry.split(['.', ']']).nth(1).unwrap();
+        let error = Workspace::new("handles", entry)
+            .file(&format!("functions/{name}.rs"), "")
+            .error();
+        assert!(error.contains(signature), "{error}");
+    }
     for (test, text, words) in [
         (
             "no_handle",

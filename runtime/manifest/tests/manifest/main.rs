@@ -3,6 +3,7 @@
 
 mod arbitrary;
 mod codegen;
+mod compiled;
 mod faults;
 mod model;
 mod report;

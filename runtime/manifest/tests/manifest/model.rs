@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use manifest::{
-    Auth, ErrorFormat, Manifest, Origins, Route, Secret, Severity, StorageEvent, Trigger, parse,
+    Auth, ErrorFormat, Manifest, Origins, Route, Secret, Senders, Severity, StorageEvent, Trigger,
+    parse,
 };
 
 use crate::{HEAD, PRODUCT};
@@ -40,8 +41,8 @@ fn every_part_of_the_format_is_understood() {
     let manifest = valid(COMPLETE);
     assert_eq!(manifest.project.regions, ["europe-west1", "us-central1"]);
     assert_eq!(manifest.default_cors.as_ref().unwrap().name, "app");
-    assert_eq!(manifest.functions.len(), 5);
-    assert_eq!(manifest.rewrites.len(), 2);
+    assert_eq!(manifest.functions.len(), 6);
+    assert_eq!(manifest.rewrites.len(), 3);
     assert_eq!(manifest.rewrites[0].source, "/api/chat");
 
     let chat = &manifest.functions["tria_chat_handler"];
@@ -90,6 +91,63 @@ fn every_part_of_the_format_is_understood() {
     );
 }
 
+fn senders(audience: &str, emails: &[&str]) -> Senders {
+    Senders {
+        audience: audience.to_owned(),
+        emails: emails.iter().map(|&email| email.to_owned()).collect(),
+    }
+}
+
+#[test]
+fn an_event_function_has_limits_and_senders() {
+    let manifest = valid(COMPLETE);
+    let order = &manifest.functions["note_order"];
+    assert!(matches!(&order.trigger, Trigger::Event(event) if !event.subpaths));
+    assert_eq!(order.aliases, ["note_order_topic"]);
+    assert_eq!(order.auth, Auth::Required);
+    assert_eq!(
+        order.senders,
+        Some(senders(
+            "orders",
+            &["a@holograms.media", "b@holograms.media"]
+        ))
+    );
+    assert_eq!(order.limits.timeout, Duration::from_secs(540));
+    assert_eq!(order.limits.idle_timeout, Duration::from_secs(5));
+    assert_eq!(
+        (order.limits.max_body, order.limits.concurrency),
+        (64 << 10, 2)
+    );
+    assert_eq!(order.bucket.as_deref(), Some("chunks"));
+    assert_eq!(order.error_format, ErrorFormat::Detail);
+    assert!(!order.enabled && order.secrets.len() == 1 && order.examples.len() == 1);
+    assert!(order.cors.is_none(), "`[defaults] cors` is not inherited");
+    assert_eq!(manifest.rewrites[1].function, "note_order");
+
+    let process = &manifest.functions["process_chunk"];
+    assert_eq!(process.auth, Auth::Required);
+    assert_eq!(
+        process.senders,
+        Some(senders(
+            "https://holograms.media/process_chunk",
+            &["push@holograms-media.iam.gserviceaccount.com"]
+        ))
+    );
+}
+
+#[test]
+fn an_event_function_may_be_open_to_everybody() {
+    let text = format!("{HEAD}[functions.f]\nevent = {{}}\nauth = \"none\"\npublic = true");
+    let parsed = parse(&text);
+    assert!(parsed.faults.is_empty(), "{:#?}", parsed.faults);
+    let f = &parsed.manifest.unwrap().functions["f"];
+    assert_eq!(f.auth, Auth::None);
+    assert!(matches!(&f.trigger, Trigger::Event(event) if event.subpaths));
+    assert!(f.senders.is_none() && f.bucket.is_none() && f.cors.is_none());
+    assert_eq!(f.limits.timeout, Duration::from_secs(60));
+    assert_eq!(f.limits.max_body, 10 << 20);
+}
+
 #[test]
 fn what_is_not_written_has_a_default() {
     let text = format!(
@@ -111,6 +169,8 @@ fn what_is_not_written_has_a_default() {
     assert_eq!(storage.retry.first_backoff, Duration::from_secs(1));
     assert_eq!(storage.retry.window, Duration::from_secs(24 * 3600));
     assert_eq!(storage.prefix, "");
+    assert_eq!(manifest.functions["g"].limits.max_body, 10 << 20);
+    assert!(manifest.functions["g"].senders.is_none());
     assert_eq!(manifest.buckets["chunks"].min_free, 128 << 20);
     assert_eq!(manifest.buckets["chunks"].quota_per_user, None);
 }
@@ -120,7 +180,8 @@ fn defaults_are_inherited_key_by_key() {
     let defaults = "[defaults]\ntimeout = { total = \"20s\", idle = \"5s\" }\nmax_body = \"1MiB\"\nconcurrency = 7\ncors = \"app\"\n";
     let text = format!(
         "{HEAD}{defaults}[functions.f]\nhttp = {{}}\nauth = \"required\"\nmax_body = \"2MiB\"\n\
-         [functions.g]\nstorage = {{ bucket = \"chunks\", event = \"deleted\" }}\nconcurrency = 1"
+         [functions.g]\nstorage = {{ bucket = \"chunks\", event = \"deleted\" }}\nconcurrency = 1\n\
+         [functions.h]\nevent = {{}}\nauth = \"required\""
     );
     let manifest = valid(&text);
     let f = &manifest.functions["f"];
@@ -132,6 +193,11 @@ fn defaults_are_inherited_key_by_key() {
     assert_eq!(g.limits.timeout, Duration::from_secs(20));
     assert_eq!(g.limits.concurrency, 1);
     assert!(g.cors.is_none());
+    let h = &manifest.functions["h"];
+    assert_eq!(h.limits.timeout, Duration::from_secs(20));
+    assert_eq!(h.limits.idle_timeout, Duration::from_secs(5));
+    assert_eq!((h.limits.max_body, h.limits.concurrency), (1 << 20, 7));
+    assert!(h.cors.is_none());
 }
 
 #[test]

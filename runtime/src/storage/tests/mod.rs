@@ -44,7 +44,7 @@ impl Disk {
 
     /// A second handle to the ledger, to put there what only a crash would leave.
     async fn ledger(&self) -> Ledger {
-        Ledger::open(&self.path.join(LEDGER), Announcer::default())
+        Ledger::open(&self.path.join(ledger::FOLDER), Announcer::default())
             .await
             .unwrap()
     }

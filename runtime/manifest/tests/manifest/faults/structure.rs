@@ -25,6 +25,15 @@ fn e001_an_unknown_key_gets_the_nearest_one() {
                 "did you mean `prefix`?",
             ),
             (
+                "[functions.f]\nevent = { ‸routes = [] }\nauth = \"required\"",
+                "unknown key `routes`",
+            ),
+            (
+                "[functions.f]\nevent = {}\nauth = \"required\"\n\
+                 senders = { audience = \"a\", emails = [\"a@b.c\"], ‸email = \"a@b.c\" }",
+                "unknown key `email`: did you mean `emails`?",
+            ),
+            (
                 "[[rewrites]]\nsource = \"/x\"\n‸destination = \"f\"\nfunction = \"f\"\n[functions.f]\nhttp = {}\nauth = \"required\"",
                 "unknown key `destination`",
             ),
@@ -43,6 +52,10 @@ fn e004_a_function_has_exactly_one_trigger() {
                 "two triggers: `http` in line 14 and `storage` in line 16",
             ),
             (
+                "[functions.f]\nauth = \"required\"\nevent = {}\n‸http = {}",
+                "two triggers: `event` in line 14 and `http` in line 15",
+            ),
+            (
                 "[functions.f]\n‸callable = {}",
                 "the trigger `callable` does not exist yet",
             ),
@@ -51,6 +64,14 @@ fn e004_a_function_has_exactly_one_trigger() {
                 "the trigger `schedule` does not exist yet",
             ),
         ],
+    );
+    let all = "[functions.f]\nhttp = {}\nevent = {}\nstorage = {}";
+    let faults = parse(&format!("{HEAD}{all}")).faults;
+    let lines: Vec<usize> = faults.iter().map(|fault| fault.start.line).collect();
+    assert_eq!(
+        lines,
+        [14, 15],
+        "one for each beside the first: {faults:#?}"
     );
 }
 
@@ -72,6 +93,10 @@ fn e007_an_unknown_name_gets_the_list_of_the_defined_ones() {
         ),
         (
             function("auth = ‸\"require\""),
+            "there is no `auth` `require`: did you mean `required`?",
+        ),
+        (
+            "[functions.f]\nevent = {}\nauth = ‸\"require\"".to_owned(),
             "there is no `auth` `require`: did you mean `required`?",
         ),
         (
@@ -102,41 +127,87 @@ fn e007_an_unknown_name_gets_the_list_of_the_defined_ones() {
     let text = format!("{HEAD}[defaults]\ncors = \"web\"");
     let help = parse(&text).faults[0].help.clone();
     assert_eq!(help.as_deref(), Some("there is: `app`"));
+    let text = format!("{HEAD}[functions.f]\nevent = {{}}\nauth = \"require\"");
+    let help = parse(&text).faults[0].help.clone();
+    assert_eq!(help.as_deref(), Some("there is: `required` and `none`"));
 }
 
 #[test]
 fn e016_a_key_belongs_to_a_trigger() {
+    let http = "[functions.f]\nhttp = {}\nauth = \"required\"\n";
+    let storage = "[functions.f]\nstorage = { bucket = \"chunks\", event = \"finalized\" }\n";
+    let event = "[functions.f]\nevent = {}\nauth = \"required\"\n";
+    for (entry, line, words) in [
+        (
+            http,
+            "retry = { attempts = 3 }",
+            "`retry` is for functions with `storage`, and [functions.f] has `http`",
+        ),
+        (
+            http,
+            "senders = {}",
+            "`senders` is for functions with `storage` or `event`, and [functions.f] has `http`",
+        ),
+        (
+            storage,
+            "auth = \"required\"",
+            "`auth` is for functions with `http` or `event`, and [functions.f] has `storage`",
+        ),
+        (
+            storage,
+            "public = true",
+            "`public` is for functions with `http` or `event`",
+        ),
+        (
+            storage,
+            "cors = \"app\"",
+            "`cors` is for functions with `http`, and [functions.f] has `storage`",
+        ),
+        (
+            storage,
+            "max_body = \"1MiB\"",
+            "`max_body` is for functions with `http` or `event`",
+        ),
+        (
+            storage,
+            "error_format = \"detail\"",
+            "`error_format` is for functions with `http` or `event`",
+        ),
+        (
+            event,
+            "cors = \"app\"",
+            "`cors` is for functions with `http`, and [functions.f] has `event`",
+        ),
+        (
+            event,
+            "retry = { attempts = 3 }",
+            "`retry` is for functions with `storage`, and [functions.f] has `event`",
+        ),
+    ] {
+        check(
+            Code::KeyOfOtherTrigger,
+            &[(&format!("{entry}‸{line}"), words)],
+        );
+    }
+}
+
+#[test]
+fn e016_other_parts_belong_to_a_trigger_too() {
     let storage = "[functions.f]\nstorage = { bucket = \"chunks\", event = \"finalized\" }\n";
     check(
         Code::KeyOfOtherTrigger,
         &[
             (
-                "[functions.f]\nhttp = {}\nauth = \"required\"\n‸retry = { attempts = 3 }",
-                "`retry` is for functions with `storage`",
-            ),
-            (
-                &format!("{storage}‸cors = \"app\""),
-                "`cors` is for functions with `http`",
-            ),
-            (
-                &format!("{storage}‸auth = \"required\""),
-                "`auth` is for functions with `http`",
-            ),
-            (
-                &format!("{storage}‸max_body = \"1MiB\""),
-                "`max_body` is for",
-            ),
-            (
-                &format!("{storage}‸error_format = \"detail\""),
-                "`error_format` is for",
+                "[functions.f]\nevent = {}\nauth = ‸\"function\"",
+                "`auth = \"function\"` is for functions with `http`, and [functions.f] has `event`",
             ),
             (
                 &format!("{storage}timeout = {{ total = \"60s\", ‸idle = \"5s\" }}"),
-                "`idle` is for an `http` trigger",
+                "`idle` is for functions with `http` or `event`",
             ),
             (
                 &format!("{storage}[[rewrites]]\nsource = \"/x\"\nfunction = ‸\"f\""),
-                "a rewrite needs a function with `http`",
+                "a rewrite needs a function with `http` or `event`, and `f` has `storage`",
             ),
         ],
     );
@@ -159,6 +230,19 @@ fn e018_an_open_door_that_is_not_marked_is_a_warning() {
                 "[functions.f]\nhttp = {}\nauth = \"required\"\npublic = ‸true",
                 "`auth` asks for a caller",
             ),
+            (
+                "[functions.f]\nevent = {}\nauth = ‸\"none\"",
+                "everybody may call [functions.f]",
+            ),
+            (
+                "[functions.f]\nevent = {}\nauth = \"required\"\npublic = ‸true",
+                "`auth` asks for a caller",
+            ),
+            (
+                "[functions.f]\nevent = {}\nauth = \"none\"\npublic = true\n\
+                 ‸senders = { audience = \"a\", emails = [\"a@b.c\"] }",
+                "its `senders` keep nobody out",
+            ),
         ],
     );
     let parsed = parse(&format!(
@@ -176,6 +260,18 @@ fn e022_keys_without_a_default_are_asked_for() {
             (
                 "[functions.‸f]\nhttp = {}",
                 "[functions.f] does not say who may call it",
+            ),
+            (
+                "[functions.‸f]\nevent = {}",
+                "[functions.f] does not say who may call it",
+            ),
+            (
+                "[functions.f]\nevent = {}\nauth = \"required\"\nsenders = ‸{ audience = \"a\" }",
+                "`senders` in [functions.f] lacks `emails`",
+            ),
+            (
+                "[functions.f]\nstorage = { bucket = \"chunks\", event = \"deleted\" }\nsenders = ‸{ emails = [\"a@b.c\"] }",
+                "`senders` in [functions.f] lacks `audience`",
             ),
             (
                 "[functions.f]\nstorage = ‸{ bucket = \"chunks\" }",
@@ -240,6 +336,18 @@ fn e023_values_have_types() {
                 "`rewrites` is a list of tables",
             ),
             ("[functions]\nf = ‸1", "`f` is a table"),
+            (
+                "[functions.f]\nevent = ‸\"order.created\"\nauth = \"required\"",
+                "`event` is a table",
+            ),
+            (
+                "[functions.f]\nevent = {}\nauth = \"required\"\nsenders = ‸\"a@b.c\"",
+                "`senders` is a table",
+            ),
+            (
+                "[functions.f]\nevent = {}\nauth = \"required\"\nsenders = { audience = \"a\", emails = ‸\"a@b.c\" }",
+                "`emails` is an array of strings",
+            ),
             (
                 "whole:manifest = ‸\"1\"\n[project]\nid = \"holograms-media\"\nregions = []",
                 "`manifest` is a whole number",

@@ -142,14 +142,27 @@ fn e012_quantities_have_units_and_ranges() {
 }
 
 #[test]
+fn e012_an_event_function_has_the_time_of_events_and_the_body_of_requests() {
+    let event = "[functions.f]\nauth = \"required\"\nevent = {}\n";
+    for (line, words) in [
+        ("timeout = ‸\"541s\"", "`timeout` is out of range"),
+        ("timeout = { total = ‸\"10m\" }", "`total` is out of range"),
+        ("max_body = ‸\"6GiB\"", "`max_body` is out of range"),
+    ] {
+        check(Code::UnitOrRange, &[(&format!("{event}{line}"), words)]);
+    }
+}
+
+#[test]
 fn e012_an_inherited_timeout_has_the_range_of_the_heir() {
-    check(
-        Code::UnitOrRange,
-        &[(
-            "[defaults]\ntimeout = \"10m\"\n[functions.‸f]\nstorage = { bucket = \"chunks\", event = \"finalized\" }",
-            "`f` inherits a timeout of 10m: an event may take 9m at most",
-        )],
-    );
+    for entry in [
+        "storage = { bucket = \"chunks\", event = \"finalized\" }",
+        "event = {}\nauth = \"required\"",
+    ] {
+        let text = format!("[defaults]\ntimeout = \"10m\"\n[functions.‸f]\n{entry}");
+        let words = "`f` inherits a timeout of 10m: an event may take 9m at most";
+        check(Code::UnitOrRange, &[(&text, words)]);
+    }
 }
 
 #[test]
@@ -174,6 +187,8 @@ fn e014_a_timeout_above_the_drain_time_is_a_warning() {
     for quiet in [
         format!("{http}timeout = \"25s\""),
         "[functions.f]\nstorage = { bucket = \"chunks\", event = \"finalized\" }\ntimeout = \"540s\"".to_owned(),
+        "[functions.f]\nevent = {}\nauth = \"required\"\ntimeout = \"540s\"".to_owned(),
+        "[defaults]\ntimeout = \"60s\"\n[functions.f]\nevent = {}\nauth = \"required\"".to_owned(),
         format!("[defaults]\ntimeout = \"60s\"\n{http}timeout = \"10s\""),
     ] {
         assert!(parse(&format!("{HEAD}{quiet}")).faults.is_empty(), "{quiet}");
@@ -187,7 +202,17 @@ fn e027_some_values_have_a_form() {
             "[buckets.other]\nroot = {root}\nobject_name = {object_name}\nowner = {owner}\nmax_object = \"1MiB\""
         )
     };
+    let senders = |audience: &str, emails: &str| {
+        format!(
+            "[functions.f]\nevent = {{}}\nauth = \"required\"\nsenders = {{ audience = {audience}, emails = {emails} }}"
+        )
+    };
     for (text, words) in [
+        (senders("‸\"\"", "[\"a@b.c\"]"), "`` is not an audience"),
+        (senders("‸\"https://a.b \"", "[\"a@b.c\"]"), "`https://a.b ` is not an audience"),
+        (senders("\"a\"", "‸[]"), "`emails` is empty"),
+        (senders("\"a\"", "[\"a@b.c\", ‸\"push\"]"), "`push` is not an e-mail address"),
+        (senders("\"a\"", "[‸\"Push@b.c\"]"), "`Push@b.c` is not an e-mail address"),
         ("whole:manifest = 1\n[project]\nid = ‸\"Holograms\"\nregions = []".to_owned(), "`Holograms` is not the id of a project"),
         ("whole:manifest = 1\n[project]\nid = \"holograms-media\"\nregions = [\"europe-west1\", ‸\"europe\"]".to_owned(), "`europe` is not a region"),
         ("whole:manifest = 1\n[project]\nid = \"holograms-media\"\nregions = []\nbucket = ‸\"gs://x\"".to_owned(), "is not the name of a bucket"),
@@ -226,6 +251,12 @@ fn e028_nothing_is_listed_twice() {
         (
             "[cors.other]\norigins = [\"https://a.b\", ‸\"https://a.b\"]".to_owned(),
             "stands in `origins` twice",
+        ),
+        (
+            format!(
+                "{function}event = {{}}\nsenders = {{ audience = \"a\", emails = [\"a@b.c\", ‸\"a@b.c\"] }}"
+            ),
+            "`a@b.c` stands in `emails` twice",
         ),
     ] {
         check(Code::Duplicate, &[(&text, words)]);
