@@ -48,3 +48,31 @@ fn caller(context: &Context) -> Result<&Principal> {
         Error::new(code, message).because(error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use runtime::Body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_is_signed_in_exists_afterwards_and_nobody_else_does() {
+        let registry = crate::registry();
+        for (uid, expected) in [
+            (Some("U1"), Ok(StatusCode::CREATED)),
+            (None, Err(ErrorCode::Unauthenticated)),
+        ] {
+            let context = Context::test(&registry, "auth_sync", uid).await.unwrap();
+            let mut request = Request::new(Body::empty());
+            *request.method_mut() = Method::POST;
+            let answer = handle((*context).clone(), request).await;
+            let answer = answer.map(|response| response.status());
+            assert_eq!(answer.map_err(|error| error.code()), expected);
+            let users = context
+                .database()
+                .query::<String>("SELECT user_id FROM users", &[]);
+            let users = users.await.unwrap();
+            assert_eq!(users, uid.into_iter().collect::<Vec<_>>());
+        }
+    }
+}

@@ -11,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use manifest::DRAIN;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -28,8 +29,6 @@ const HEAD_OR_IDLE: Duration = Duration::from_secs(130);
 const HEAD: usize = 64 << 10;
 /// After a failed accept (no descriptors left, most likely), how long the next one waits.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// What work in flight gets after SIGTERM; the platform kills after 30 s or more.
-pub(crate) const DRAIN: Duration = Duration::from_secs(25);
 
 /// Serves until `shutdown` ends, then lets work in flight finish for up to [`DRAIN`].
 pub(crate) async fn serve(

@@ -6,6 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// What work in flight gets when the process is asked to stop; then it is cut. Less than the 30 s after
+/// which platforms kill.
+pub const DRAIN: Duration = Duration::from_secs(25);
+
 /// The whole of manifest.toml.
 #[derive(Debug, Clone)]
 pub struct Manifest {

@@ -7,12 +7,9 @@ use toml::de::DeValue;
 
 use super::{Defined, Entry, TriggerKind, resolve};
 use crate::fault::{Code, Faults};
-use crate::model::{Cors, Limits};
+use crate::model::{Cors, DRAIN, Limits};
 use crate::reader::{Table, Text, duration};
 use crate::units::show_duration;
-
-/// What a deployment waits for calls in flight; then they are cut.
-const DRAIN: Duration = Duration::from_secs(25);
 
 const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
 const LONGEST_HTTP: Duration = Duration::from_secs(60 * 60);
