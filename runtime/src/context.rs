@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
 use crate::identity::{AuthError, Principal};
+use crate::outbound::Outbound;
 use crate::route::Parameters;
 use crate::secrets::Secrets;
 use crate::storage::{Bucket, Storage};
@@ -32,6 +33,8 @@ pub(crate) struct Invoked {
     pub(crate) deadline: Instant,
     /// From 1; a request is never repeated by the router.
     pub(crate) attempt: u32,
+    /// What connects it with the logs of its caller: 32 hexadecimal digits.
+    pub(crate) trace: Option<String>,
 }
 
 impl Invoked {
@@ -43,6 +46,7 @@ impl Invoked {
             parameters: Parameters::default(),
             deadline,
             attempt,
+            trace: None,
         }
     }
 }
@@ -52,6 +56,7 @@ pub(crate) struct Backends {
     pub(crate) database: Database,
     pub(crate) storage: Storage,
     pub(crate) secrets: Secrets,
+    pub(crate) http: reqwest::Client,
 }
 
 /// 24 hexadecimal digits: a random number of this process, then a counter. Unique, not secret.
@@ -126,6 +131,26 @@ impl Context {
             )));
         }
         Ok(self.inner.backends.secrets.get(name))
+    }
+
+    /// A switch of the manifest entry's `flags`; off when it is not written there.
+    pub fn flag(&self, name: &str) -> bool {
+        self.inner
+            .function
+            .flags
+            .get(name)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Calls to other servers, which end with the invocation at the latest.
+    pub fn http(&self) -> Outbound<'_> {
+        let invoked = &self.inner.invoked;
+        Outbound::new(
+            &self.inner.backends.http,
+            invoked.deadline,
+            invoked.trace.as_deref(),
+        )
     }
 
     /// One `{name}` of the route that matched, percent-decoded once.

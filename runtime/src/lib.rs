@@ -41,6 +41,7 @@ mod context;
 mod error;
 mod function;
 mod identity;
+mod outbound;
 mod respond;
 mod secrets;
 
@@ -66,11 +67,15 @@ pub use error::{Error, ErrorCode, Result};
 pub use events::{CloudEvent, SpecVersion, StorageObjectData};
 pub use function::{EventFunction, Function, HttpFunction, Json, Raw, Registry, Request, Response};
 pub use identity::{AuthError, Principal};
+pub use outbound::Outbound;
 pub use respond::{json, set, typed};
 pub use storage::{
     Bucket, InvalidObjectName, MetadataChange, Object, ObjectName, ObjectReader, PutOptions,
     StorageError, Upload,
 };
+
+/// The HTTP client behind [`Outbound`].
+pub use reqwest;
 
 /// The HTTP vocabulary of a function's request and response.
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};

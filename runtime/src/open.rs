@@ -73,6 +73,7 @@ pub(crate) async fn backends(
                 format!("cannot open the storage in {}", config.base_path.display())
             })?,
         database: database(registry, config, services.clone()).await?,
+        http: tls::http_client()?,
     })
 }
 

@@ -52,6 +52,10 @@ pub struct FunctionSpec {
     /// it is the bucket of the event, unless the entry names another.
     pub bucket: Option<String>,
     pub error_format: ErrorFormat,
+    /// How often each caller may call; `None`: as often as they like.
+    pub rate_limit: Option<RateLimit>,
+    /// Switches of the function's own, by name; one that is not written is off.
+    pub flags: BTreeMap<String, bool>,
     /// Shell lines that call the function, with `$BASE` and `$TOKEN` set: `router dev` prints them.
     pub examples: Vec<String>,
     /// `false`: every URL of the function answers 404 and no event reaches it.
@@ -59,10 +63,11 @@ pub struct FunctionSpec {
 }
 
 /// What causes an invocation. A closed set: a new kind is a new variant, and the compiler then names
-/// every place that has to know it. `callable` and `schedule` are reserved words until they exist.
+/// every place that has to know it. `schedule` is a reserved word until it exists.
 #[derive(Debug, Clone)]
 pub enum Trigger {
     Http(HttpTrigger),
+    Callable(CallableTrigger),
     Storage(StorageTrigger),
     Event(EventTrigger),
 }
@@ -75,6 +80,10 @@ pub struct HttpTrigger {
     /// Whether `/NAME/anything` runs the function too (as Cloud Functions does; the default).
     pub subpaths: bool,
 }
+
+/// `callable = { … }`: what `httpsCallable` of the Firebase SDKs calls. Sub-paths always run it.
+#[derive(Debug, Clone)]
+pub struct CallableTrigger {}
 
 /// One explicit route: `"POST /api/v1/upload_chunk/{uid}"`, or without a method for all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,11 +102,16 @@ pub struct StorageTrigger {
     pub retry: Retry,
 }
 
-/// `event = { … }`: any CloudEvent that is POSTed to the function's URL. Its sender delivers it again.
+/// `event = { … }`: any CloudEvent that is POSTed to the function's URL, whose sender delivers it again;
+/// and those that functions publish.
 #[derive(Debug, Clone)]
 pub struct EventTrigger {
     /// As for [`HttpTrigger`].
     pub subpaths: bool,
+    /// The type of the events that functions publish and this one is told of; `None`: of none.
+    pub kind: Option<String>,
+    /// How a published event is delivered again.
+    pub retry: Retry,
 }
 
 /// The events of an object, by the last word of their CloudEvent type.
@@ -166,6 +180,24 @@ pub struct Limits {
     pub concurrency: u32,
 }
 
+/// `rate_limit = "30/min per caller"`: so many requests at once, and then as many per period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// From 1.
+    pub requests: u32,
+    pub period: Duration,
+    pub per: RateKey,
+}
+
+/// Whose requests are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateKey {
+    /// One user's; without a valid token, one address's.
+    Caller,
+    /// One address's.
+    Address,
+}
+
 /// `"NAME"`, or `"NAME?"` for one that may be missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
@@ -201,6 +233,30 @@ pub struct BucketSpec {
     pub quota_per_user: Option<u64>,
     /// Bytes of the disk that an upload must leave free.
     pub min_free: u64,
+    /// In the order of the file: the first rule whose objects match decides; none: nobody may.
+    pub access: Vec<AccessRule>,
+}
+
+/// One of `access = [{ objects = "user_uploads/{uid}/**", read = "owner", write = "owner" }]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessRule {
+    /// `{uid}` is one segment, the owner's; `*` one segment; a last `**` all that follows.
+    pub objects: String,
+    /// Get and list.
+    pub read: Access,
+    /// Create, update and delete.
+    pub write: Access,
+}
+
+/// Who may do something with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever has a token whose uid is the segment `{uid}` of the object's name.
+    Owner,
+    /// Whoever has a valid token.
+    SignedIn,
+    Anyone,
+    Nobody,
 }
 
 /// `user_uploads/{uid}/{path}` taken apart: objects are `{prefix}{owner}/{path}`.

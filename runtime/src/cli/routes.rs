@@ -39,6 +39,7 @@ pub(super) fn table(manifest: &Manifest) -> String {
 fn urls(manifest: &Manifest, spec: &FunctionSpec) -> Vec<(String, String)> {
     let (method, subpaths, routes) = match &spec.trigger {
         Trigger::Http(http) => ("*", http.subpaths, http.routes.as_slice()),
+        Trigger::Callable(_) => ("POST", true, &[][..]),
         Trigger::Event(event) => ("POST", event.subpaths, &[][..]),
         Trigger::Storage(_) => ("POST", false, &[][..]),
     };

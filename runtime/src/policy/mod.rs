@@ -18,6 +18,7 @@ use crate::context::{Context, InvocationId, Invoked};
 use crate::error::{Error, ErrorCode, Result};
 use crate::identity::{AuthError, Principal};
 use crate::route::Parameters;
+use crate::telemetry::access_log::trace;
 use slots::Slot;
 
 /// Proof that the policy passed, with all that the invocation needs.
@@ -81,6 +82,7 @@ pub(crate) async fn admit(
         parameters,
         deadline,
         attempt: 1,
+        trace: trace(headers).map(str::to_owned),
     };
     let context = Context::new(entry.spec.clone(), app.backends.clone(), invoked);
     Ok(Admitted {
@@ -100,7 +102,7 @@ async fn identify(
         return Ok(Err(AuthError::Missing));
     }
     let caller = match &spec.trigger {
-        Trigger::Http(_) => app.verifier.verify(headers).await,
+        Trigger::Http(_) | Trigger::Callable(_) => app.verifier.verify(headers).await,
         Trigger::Storage(_) | Trigger::Event(_) => {
             app.senders.verify(headers, spec.senders.as_ref()).await
         }

@@ -143,6 +143,7 @@ impl RouteTable {
     fn add_names(&mut self, spec: &FunctionSpec, function: FunctionIndex) {
         let subpaths = match &spec.trigger {
             Trigger::Http(http) => http.subpaths,
+            Trigger::Callable(_) => true,
             Trigger::Event(event) => event.subpaths,
             Trigger::Storage(_) => false,
         };

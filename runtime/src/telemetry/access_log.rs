@@ -49,16 +49,23 @@ pub(crate) struct Traced {
 
 impl Traced {
     pub(crate) fn new(headers: &HeaderMap) -> Self {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let trace = text("x-cloud-trace-context")
-            .and_then(|context| context.split('/').next())
-            .or_else(|| text("traceparent").and_then(|parent| parent.split('-').nth(1)))
-            .filter(|id| id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit()));
         Self {
-            cf_ray: text("cf-ray").map(str::to_owned),
-            trace: trace.map(str::to_owned),
+            cf_ray: text(headers, "cf-ray").map(str::to_owned),
+            trace: trace(headers).map(str::to_owned),
         }
     }
+}
+
+/// The trace that a request belongs to, if its caller says so.
+pub(crate) fn trace(headers: &HeaderMap) -> Option<&str> {
+    text(headers, "x-cloud-trace-context")
+        .and_then(|context| context.split('/').next())
+        .or_else(|| text(headers, "traceparent").and_then(|parent| parent.split('-').nth(1)))
+        .filter(|id| id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 impl AccessLog {

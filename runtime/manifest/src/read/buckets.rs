@@ -2,7 +2,7 @@
 
 use crate::fault::{Code, Faults};
 use crate::literal::shown;
-use crate::model::{BucketSpec, ObjectNameTemplate};
+use crate::model::{Access, AccessRule, BucketSpec, ObjectNameTemplate};
 use crate::reader::{Table, Text};
 
 const GIB: u64 = 1 << 30;
@@ -50,10 +50,16 @@ pub(super) fn read(name: &str, table: &Table<'_>, faults: &mut Faults<'_>) -> Op
                 "names joined by `/`, not absolute, none that starts with a dot: \"user_chunks\"",
             );
     }
+    let object_name = read_template(&object_name?, &owner?, faults)?;
     Some(BucketSpec {
         name: name.to_owned(),
         root: root?.value.to_owned(),
-        object_name: read_template(&object_name?, &owner?, faults)?,
+        access: vec![AccessRule {
+            objects: format!("{}{{uid}}/**", object_name.prefix),
+            read: Access::Owner,
+            write: Access::Owner,
+        }],
+        object_name,
         max_object: max_object?,
         quota_per_user,
         min_free: min_free.unwrap_or(DEFAULT_MIN_FREE),

@@ -152,7 +152,7 @@ fn read_spec(
 
     let trigger = trigger?;
     let own_bucket = match &trigger {
-        Trigger::Http(_) | Trigger::Event(_) => None,
+        Trigger::Http(_) | Trigger::Callable(_) | Trigger::Event(_) => None,
         Trigger::Storage(storage) => Some(storage.bucket.clone()),
     };
     Some(FunctionSpec {
@@ -167,6 +167,8 @@ fn read_spec(
         secrets,
         bucket: bucket.or(own_bucket),
         error_format: error_format.unwrap_or(ErrorFormat::Firebase),
+        rate_limit: None,
+        flags: std::collections::BTreeMap::new(),
         enabled: enabled.unwrap_or(true),
         examples: owned(&examples),
     })

@@ -115,6 +115,8 @@ pub(super) fn read_event(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<T
     let subpaths = event.boolean("subpaths", faults);
     Some(Trigger::Event(EventTrigger {
         subpaths: subpaths.unwrap_or(true),
+        kind: None,
+        retry: DEFAULT_RETRY,
     }))
 }
 

@@ -36,6 +36,7 @@ impl Disk {
                 },
                 max_object: 64 << 20,
                 quota_per_user: None,
+                access: Vec::new(),
                 min_free: 0,
             },
             _folder: folder,
