@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::failpoint::failpoint;
 use crate::ledger::Session;
 use crate::storage::StorageError;
 use crate::storage::bucket::BucketState;
@@ -191,10 +192,12 @@ impl Progress {
 
     async fn promise(&mut self, bucket: &BucketState, durable: u64) -> Result<(), StorageError> {
         if durable > self.received {
+            failpoint!("before-promise")?;
             let now = Timestamp::now();
             let promised = bucket.ledger.session_received(&self.session, durable, now);
             promised.await?;
             self.received = durable;
+            failpoint!("after-promise")?;
         }
         Ok(())
     }
