@@ -14,6 +14,7 @@ use crate::outbound::Outbound;
 use crate::route::Parameters;
 use crate::secrets::Secrets;
 use crate::storage::{Bucket, Storage};
+use crate::telemetry::metrics::Causes;
 
 /// One invocation as its function sees it: who calls, until when, and what it may reach.
 #[derive(Clone)]
@@ -62,6 +63,7 @@ pub(crate) struct Backends {
     pub(crate) storage: Storage,
     pub(crate) secrets: Secrets,
     pub(crate) http: reqwest::Client,
+    pub(crate) causes: Causes,
 }
 
 /// 24 hexadecimal digits: a random number of this process, then a counter. Unique, not secret.
@@ -168,6 +170,13 @@ impl Context {
             invoked.deadline,
             invoked.trace.as_deref(),
         )
+    }
+
+    /// One more of the counter `{metric}_total{function="…",cause="{label}"}` of `GET /metrics`. `metric`
+    /// consists of `a` to `z` and `_`. For what happens rarely: it takes a lock.
+    pub fn count(&self, metric: &'static str, label: &'static str) {
+        let function = &self.inner.function.name;
+        self.inner.backends.causes.count(metric, function, label);
     }
 
     /// One `{name}` of the route that matched, percent-decoded once.

@@ -31,12 +31,15 @@ impl TestServer {
     /// # Errors
     /// What keeps a server from starting, such as the faults of the manifest.
     pub async fn start(registry: &Registry) -> anyhow::Result<Self> {
-        Self::start_in(&Environment::default(), registry).await
+        Self::start_with(registry, &Environment::default()).await
     }
 
     /// # Errors
     /// As [`Self::start`], and what is wrong with the environment.
-    pub async fn start_in(environment: &Environment, registry: &Registry) -> anyhow::Result<Self> {
+    pub async fn start_with(
+        registry: &Registry,
+        environment: &Environment,
+    ) -> anyhow::Result<Self> {
         let folder = Folder::new()?;
         let config = config(&folder, environment)?;
         let parsed = manifest::parse(registry.manifest);
