@@ -4,8 +4,11 @@
 
 mod edge;
 mod events;
+mod forwarded;
 mod functions;
 mod limits;
+mod metrics;
 mod paths;
+mod rate_limit;
 mod responses;
 mod survival;
