@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use manifest::FunctionSpec;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
+use crate::events::{self, CloudEvent};
 use crate::forwarded::Client;
 use crate::identity::{AuthError, Principal};
 use crate::outbound::Outbound;
@@ -168,6 +170,23 @@ impl Context {
             invoked.deadline,
             invoked.trace.as_deref(),
         )
+    }
+
+    /// Publishes an event. When this returns, the event is durable, and every function whose entry
+    /// says `event = { type = "…" }` with its [kind](CloudEvent::kind) is run for it, as often as its
+    /// `retry` allows. A `time` and a `datacontenttype` that are missing are filled in.
+    ///
+    /// The id is the idempotency key: an event that was published before, by the same id, source and
+    /// type, is published already. So an event function that is run again should derive the id from
+    /// that of its own event. Ids are remembered for a week at least.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for an event without an id, a source or a type, of a type that begins with
+    /// `google.`, or of more than 512 KiB as JSON; `ALREADY_EXISTS` for the id of another event;
+    /// `UNAVAILABLE` when the ledger fails: whether the event is published is settled by publishing
+    /// it again. Internal, when the data cannot be written as JSON.
+    pub async fn publish(&self, event: CloudEvent<impl Serialize>) -> Result<()> {
+        events::publish::publish(self.inner.backends.storage.ledger(), event).await
     }
 
     /// One `{name}` of the route that matched, percent-decoded once.
