@@ -15,6 +15,7 @@ use manifest::ErrorFormat;
 
 use crate::app::{App, Entry};
 use crate::body::Body;
+use crate::connection::Flaw;
 use crate::context::InvocationId;
 use crate::error::{Chain, Error, Result};
 use crate::function::{Response, Signature};
@@ -31,6 +32,7 @@ pub(crate) async fn respond(
     app: Arc<App>,
     peer: SocketAddr,
     mut request: HttpRequest<Incoming>,
+    flaw: Option<Flaw>,
 ) -> Response {
     let started = Instant::now();
     let id = app.invocations.next();
@@ -39,7 +41,7 @@ pub(crate) async fn respond(
     let uri = request.uri().clone();
     append_forwarded_for(&mut request, peer);
 
-    let (function, mut response) = answer(&app, id, request).await;
+    let (function, mut response) = answer(&app, id, request, flaw).await;
 
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -63,8 +65,9 @@ async fn answer(
     app: &Arc<App>,
     id: InvocationId,
     request: HttpRequest<Incoming>,
+    flaw: Option<Flaw>,
 ) -> (Option<usize>, Response) {
-    let host = match edge::check(&request) {
+    let host = match edge::check(&request, flaw) {
         Ok(host) => host,
         Err(error) => return (None, refuse_and_close(error)),
     };

@@ -28,6 +28,7 @@ mod process;
 mod run;
 
 mod app;
+mod connection;
 mod dispatch;
 mod edge;
 mod health;
@@ -51,6 +52,7 @@ mod ledger;
 mod storage;
 
 mod failpoint;
+mod pace;
 mod telemetry;
 mod tls;
 
