@@ -29,6 +29,7 @@ mod process;
 mod run;
 
 mod app;
+mod connection;
 mod dispatch;
 mod edge;
 mod forwarded;
@@ -53,6 +54,7 @@ mod ledger;
 mod storage;
 
 mod failpoint;
+mod pace;
 mod telemetry;
 mod tls;
 

@@ -8,4 +8,5 @@ mod functions;
 mod limits;
 mod paths;
 mod responses;
+mod slow_clients;
 mod survival;
