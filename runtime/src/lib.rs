@@ -31,6 +31,7 @@ mod run;
 mod app;
 mod dispatch;
 mod edge;
+mod forwarded;
 mod health;
 mod invocation;
 mod policy;

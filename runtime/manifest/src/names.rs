@@ -140,7 +140,8 @@ pub(crate) fn check_table(name: &Text<'_>, faults: &mut Faults<'_>) {
     }
 }
 
-fn is_identifier(name: &str) -> bool {
+/// A name of Rust, short enough for Cloud Functions.
+pub(crate) fn is_identifier(name: &str) -> bool {
     is_name(name, false)
 }
 

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{Folder, config};
+use super::{Environment, Folder, config};
 use crate::cli::unsigned_token;
 use crate::function::Registry;
 use crate::process::Runtimes;
@@ -35,11 +35,21 @@ impl TestServer {
     /// # Errors
     /// What keeps a server from starting, such as the faults of the manifest.
     pub async fn start(registry: &Registry) -> anyhow::Result<Self> {
-        Self::start_in(Arc::new(Folder::new()?), registry).await
+        Self::start_in(&Environment::default(), registry).await
     }
 
-    async fn start_in(folder: Arc<Folder>, registry: &Registry) -> anyhow::Result<Self> {
-        let config = config(&folder);
+    /// # Errors
+    /// As [`Self::start`], and what is wrong with the environment.
+    pub async fn start_in(environment: &Environment, registry: &Registry) -> anyhow::Result<Self> {
+        Self::start_on(Arc::new(Folder::new()?), environment, registry).await
+    }
+
+    async fn start_on(
+        folder: Arc<Folder>,
+        environment: &Environment,
+        registry: &Registry,
+    ) -> anyhow::Result<Self> {
+        let config = config(&folder, environment)?;
         let parsed = manifest::parse(registry.manifest);
         let manifest = parsed.manifest.with_context(|| {
             manifest::render(&parsed.faults, "manifest.toml", registry.manifest)
@@ -115,7 +125,7 @@ impl TestServer {
             });
             killed.await?;
         }
-        Self::start_in(folder, registry).await
+        Self::start_on(folder, &Environment::default(), registry).await
     }
 }
 
