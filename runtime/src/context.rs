@@ -16,6 +16,7 @@ use crate::outbound::Outbound;
 use crate::route::Parameters;
 use crate::secrets::Secrets;
 use crate::storage::{Bucket, Storage};
+use crate::telemetry::metrics::Causes;
 
 /// One invocation as its function sees it: who calls, until when, and what it may reach.
 #[derive(Clone)]
@@ -64,6 +65,7 @@ pub(crate) struct Backends {
     pub(crate) storage: Storage,
     pub(crate) secrets: Secrets,
     pub(crate) http: reqwest::Client,
+    pub(crate) causes: Causes,
 }
 
 /// 24 hexadecimal digits: a random number of this process, then a counter. Unique, not secret.
@@ -187,6 +189,13 @@ impl Context {
     /// it again. Internal, when the data cannot be written as JSON.
     pub async fn publish(&self, event: CloudEvent<impl Serialize>) -> Result<()> {
         events::publish::publish(self.inner.backends.storage.ledger(), event).await
+    }
+
+    /// One more of the counter `{metric}_total{function="…",cause="{label}"}` of `GET /metrics`. `metric`
+    /// consists of `a` to `z` and `_`. For what happens rarely: it takes a lock.
+    pub fn count(&self, metric: &'static str, label: &'static str) {
+        let function = &self.inner.function.name;
+        self.inner.backends.causes.count(metric, function, label);
     }
 
     /// One `{name}` of the route that matched, percent-decoded once.

@@ -47,12 +47,17 @@ pub(crate) async fn respond(
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID, value);
     }
+    let status = response.status();
+    match function {
+        Some(index) => app.entries[index].responses.count(status),
+        None => app.responses.count(status),
+    }
     app.access_log.record(&Line {
         function: function.map_or("", |index| &app.entries[index].spec.name),
         invocation: id.as_str(),
         method: method.as_str(),
         path: uri.path(),
-        status: response.status().as_u16(),
+        status: status.as_u16(),
         duration: started.elapsed(),
         traced,
     });
@@ -72,7 +77,7 @@ async fn answer(
     };
     let method = cors::requested_method(request.method(), request.headers());
     let path = request.uri().path();
-    let route = match health::owns(path) {
+    let route = match health::owns(app, path) {
         true => Err(Unmatched::not_found()),
         false => app.routes.lookup(host, &method, path),
     };

@@ -17,6 +17,7 @@ use crate::identity::{KeySource, KeySourceSettings, SenderVerifier, Verifier};
 use crate::ledger::{Announcer, Subscription, Topic};
 use crate::storage::Storage;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::Causes;
 use crate::tls;
 
 /// # Errors
@@ -34,7 +35,7 @@ pub(crate) async fn app(
     Ok(App::new(
         manifest,
         functions,
-        config.proxies.clone(),
+        (config.proxies.clone(), config.admin_token.clone()),
         verifiers,
         backends,
         access_log,
@@ -79,6 +80,7 @@ pub(crate) async fn backends(
             })?,
         database: database(registry, config, services.clone()).await?,
         http: tls::http_client()?,
+        causes: Causes::default(),
     })
 }
 

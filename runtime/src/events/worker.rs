@@ -136,6 +136,7 @@ async fn deliver(app: Arc<App>, entry: Arc<Entry>, delivery: Delivery, places: P
         Some(retry) => retry::outcome(&result, attempt, age, retry, random()),
         None => Outcome::Ack,
     };
+    entry.deliveries.count(&outcome);
     app.access_log.record(&Line {
         function: &entry.spec.name,
         invocation: id.as_str(),

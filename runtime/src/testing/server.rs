@@ -35,19 +35,22 @@ impl TestServer {
     /// # Errors
     /// What keeps a server from starting, such as the faults of the manifest.
     pub async fn start(registry: &Registry) -> anyhow::Result<Self> {
-        Self::start_in(&Environment::default(), registry).await
+        Self::start_with(registry, &Environment::default()).await
     }
 
     /// # Errors
     /// As [`Self::start`], and what is wrong with the environment.
-    pub async fn start_in(environment: &Environment, registry: &Registry) -> anyhow::Result<Self> {
-        Self::start_on(Arc::new(Folder::new()?), environment, registry).await
+    pub async fn start_with(
+        registry: &Registry,
+        environment: &Environment,
+    ) -> anyhow::Result<Self> {
+        Self::start_on(Arc::new(Folder::new()?), registry, environment).await
     }
 
     async fn start_on(
         folder: Arc<Folder>,
-        environment: &Environment,
         registry: &Registry,
+        environment: &Environment,
     ) -> anyhow::Result<Self> {
         let config = config(&folder, environment)?;
         let parsed = manifest::parse(registry.manifest);
@@ -125,7 +128,7 @@ impl TestServer {
             });
             killed.await?;
         }
-        Self::start_on(folder, &Environment::default(), registry).await
+        Self::start_on(folder, registry, &Environment::default()).await
     }
 }
 
