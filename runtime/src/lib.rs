@@ -37,6 +37,7 @@ mod route;
 mod server;
 
 mod body;
+mod callable;
 mod context;
 mod error;
 mod function;
@@ -44,6 +45,7 @@ mod identity;
 mod outbound;
 mod respond;
 mod secrets;
+mod stream;
 
 mod database;
 mod events;
@@ -73,6 +75,7 @@ pub use storage::{
     Bucket, InvalidObjectName, MetadataChange, Object, ObjectName, ObjectReader, PutOptions,
     StorageError, Upload,
 };
+pub use stream::stream;
 
 /// The HTTP client behind [`Outbound`].
 pub use reqwest;
