@@ -1,5 +1,6 @@
 //! What a function is given beside its input. It holds only what every function may use.
 
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use manifest::FunctionSpec;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::callable;
 use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
 use crate::events::{self, CloudEvent};
@@ -16,12 +18,15 @@ use crate::outbound::Outbound;
 use crate::route::Parameters;
 use crate::secrets::Secrets;
 use crate::storage::{Bucket, Storage};
+use crate::stream::Outlet;
 use crate::telemetry::metrics::Causes;
 
 /// One invocation as its function sees it: who calls, until when, and what it may reach.
 #[derive(Clone)]
 pub struct Context {
     inner: Arc<Inner>,
+    /// Of a streamed invocation.
+    outlet: Option<Outlet>,
 }
 
 struct Inner {
@@ -90,7 +95,21 @@ impl Context {
                 backends,
                 invoked,
             }),
+            outlet: None,
         }
+    }
+
+    /// The same invocation, whose pieces go to `outlet`.
+    pub(crate) fn streaming_to(&self, outlet: Outlet) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            outlet: Some(outlet),
+        }
+    }
+
+    /// The function's name in the manifest.
+    pub(crate) fn function(&self) -> &str {
+        &self.inner.function.name
     }
 
     /// The verified caller, or why there is none. With `auth = "required"` it is always `Ok`; with
@@ -196,6 +215,25 @@ impl Context {
     pub fn count(&self, metric: &'static str, label: &'static str) {
         let function = &self.inner.function.name;
         self.inner.backends.causes.count(metric, function, label);
+    }
+
+    /// Sends the client a piece of what is being made, and waits until it is on its way. `false` when
+    /// nobody reads pieces: the invocation is not streamed, or its client has left.
+    ///
+    /// # Errors
+    /// Internal, when `piece` cannot be JSON (a map with keys that are not strings).
+    pub fn send(
+        &self,
+        piece: &(impl Serialize + ?Sized),
+    ) -> impl Future<Output = Result<bool>> + Send {
+        // Written down before anything waits: a piece need not be `Sync`.
+        let piece = self.outlet.as_ref().map(|_| callable::encode(piece));
+        async move {
+            match (&self.outlet, piece.transpose()?) {
+                (Some(outlet), Some(piece)) => Ok(outlet.send(&piece).await),
+                _ => Ok(false),
+            }
+        }
     }
 
     /// One `{name}` of the route that matched, percent-decoded once.

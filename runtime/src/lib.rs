@@ -40,6 +40,7 @@ mod route;
 mod server;
 
 mod body;
+mod callable;
 mod context;
 mod error;
 mod function;
@@ -47,6 +48,7 @@ mod identity;
 mod outbound;
 mod respond;
 mod secrets;
+mod stream;
 
 mod database;
 mod events;
@@ -77,6 +79,7 @@ pub use storage::{
     Bucket, InvalidObjectName, MetadataChange, Object, ObjectName, ObjectReader, PutOptions,
     StorageError, Upload,
 };
+pub use stream::stream;
 
 /// The HTTP client behind [`Outbound`].
 pub use reqwest;
