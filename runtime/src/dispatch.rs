@@ -16,13 +16,13 @@ use manifest::ErrorFormat;
 use crate::app::{App, Entry};
 use crate::body::Body;
 use crate::context::InvocationId;
-use crate::error::{Chain, Error, Result};
+use crate::error::{Error, Result};
 use crate::forwarded::{self, Client};
 use crate::function::{Response, Signature};
 use crate::policy::cors;
 use crate::route::{RouteMatch, Unmatched};
 use crate::telemetry::access_log::{Line, Traced};
-use crate::{edge, health, invocation, policy};
+use crate::{edge, health, invocation, policy, telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -133,21 +133,9 @@ async fn call(
         }
     };
     result.unwrap_or_else(|error| {
-        log_failure(&error, &entry.spec.name, id);
+        telemetry::failed(&error, &entry.spec.name, id);
         error.into_response(entry.spec.error_format)
     })
-}
-
-/// A failure is logged once, here, with the cause that the caller does not read.
-fn log_failure(error: &Error, function: &str, id: InvocationId) {
-    let cause = std::error::Error::source(error).map(|cause| Chain(cause).to_string());
-    let cause = cause.unwrap_or_default();
-    let invocation = id.as_str();
-    if error.status().is_server_error() {
-        tracing::error!(function, invocation, cause, "{error}");
-    } else {
-        tracing::debug!(function, invocation, cause, "{error}");
-    }
 }
 
 /// A refusal before anything read the body. When there is one, the connection closes, once the client

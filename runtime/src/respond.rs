@@ -6,7 +6,7 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICA
 use http::{HeaderName, StatusCode};
 use manifest::ErrorFormat;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::body::Body;
 use crate::error::{Error, Result};
@@ -40,14 +40,17 @@ pub fn set(response: &mut Response, name: HeaderName, value: &'static str) {
 }
 
 impl Error {
+    /// `{"message":"…","status":"NOT_FOUND"}`, as Firebase's clients read it.
+    pub(crate) fn object(&self) -> Value {
+        json!({"status": self.code().as_str(), "message": self.message()})
+    }
+
     /// The response that a caller gets: fixed texts, in the shape that the function's clients read.
     pub(crate) fn into_response(self, format: ErrorFormat) -> Response {
         let status = self.status();
         let message = self.message();
         let body = match format {
-            ErrorFormat::Firebase => {
-                json!({"error": {"status": self.code().as_str(), "message": message}})
-            }
+            ErrorFormat::Firebase => json!({"error": self.object()}),
             ErrorFormat::Detail => json!({"detail": message}),
             ErrorFormat::Message => json!({"status": "error", "message": message}),
             ErrorFormat::Error => json!({"error": message}),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod callable_streams;
 mod edge;
 mod events;
 mod forwarded;
@@ -11,4 +12,5 @@ mod metrics;
 mod paths;
 mod rate_limit;
 mod responses;
+mod slow_clients;
 mod survival;
