@@ -7,5 +7,6 @@ mod events;
 mod functions;
 mod limits;
 mod paths;
+mod published_events;
 mod responses;
 mod survival;
