@@ -8,6 +8,7 @@ mod events;
 mod functions;
 mod limits;
 mod paths;
+mod published_events;
 mod responses;
 mod slow_clients;
 mod survival;
