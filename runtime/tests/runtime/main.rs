@@ -10,6 +10,7 @@ mod functions;
 mod limits;
 mod metrics;
 mod paths;
+mod published_events;
 mod rate_limit;
 mod responses;
 mod slow_clients;
