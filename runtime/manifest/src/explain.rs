@@ -92,9 +92,10 @@ const TEXTS: [(&str, &str); 24] = [
     ),
     (
         "E019",
-        "A name or path that is taken: health checks (`healthz`, `health`, `readyz`), `robots.txt` and \
-         `favicon.ico` (Cloud Functions answer 404 there), `v0` (the Storage protocol), everything that starts \
-         with `__` (Firebase Hosting), types of events that start with `google.` (storage and Google), the project's id, `none` as a policy, and `lib`, `main` and `build`, whose \
+        "A name or path that is taken: health checks (`healthz`, `health`, `readyz`), `metrics`, `robots.txt` \
+         and `favicon.ico` (Cloud Functions answer 404 there), `v0` (the Storage protocol), everything that starts \
+         with `__` (Firebase Hosting), types of events that start with `google.` (storage and Google), the \
+         project's id, `none` as a policy, and `lib`, `main` and `build`, whose \
          files mean something else to cargo.",
     ),
     (
