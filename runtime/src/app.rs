@@ -52,7 +52,10 @@ impl App {
             .into_iter()
             .map(|(spec, function)| {
                 Arc::new(Entry {
-                    cors: spec.cors.as_ref().map(CorsPolicy::new),
+                    cors: spec
+                        .cors
+                        .as_ref()
+                        .map(|cors| CorsPolicy::new(cors, Some(&spec.trigger))),
                     slots: Slots::new(spec.limits.concurrency),
                     spec: Arc::new(spec),
                     function,
@@ -62,7 +65,10 @@ impl App {
         Self {
             routes: RouteTable::new(manifest, entries.iter().map(|entry| &*entry.spec)),
             entries,
-            default_cors: manifest.default_cors.as_ref().map(CorsPolicy::new),
+            default_cors: manifest
+                .default_cors
+                .as_ref()
+                .map(|cors| CorsPolicy::new(cors, None)),
             verifier,
             senders,
             backends: Arc::new(backends),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::callable;
 use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
-use crate::identity::{AuthError, Principal};
+use crate::identity::{AuthError, Device, Principal};
 use crate::outbound::Outbound;
 use crate::route::Parameters;
 use crate::secrets::Secrets;
@@ -35,6 +35,7 @@ struct Inner {
 pub(crate) struct Invoked {
     pub(crate) invocation: InvocationId,
     pub(crate) caller: Result<Arc<Principal>, AuthError>,
+    pub(crate) device: Device,
     pub(crate) parameters: Parameters,
     pub(crate) deadline: Instant,
     /// From 1; a request is never repeated by the router.
@@ -49,6 +50,7 @@ impl Invoked {
         Self {
             invocation,
             caller: Err(AuthError::Missing),
+            device: Device::default(),
             parameters: Parameters::default(),
             deadline,
             attempt,
@@ -114,6 +116,17 @@ impl Context {
             Ok(principal) => Ok(principal),
             Err(error) => Err(*error),
         }
+    }
+
+    /// The App Check token that came with the request, when it can be read as one. Nobody verified it: it
+    /// proves nothing of the app.
+    pub fn app_check(&self) -> Option<&str> {
+        self.inner.invoked.device.app_check.as_deref()
+    }
+
+    /// The registration of the caller's device with Cloud Messaging, as its SDK sent it; not verified.
+    pub fn instance_id_token(&self) -> Option<&str> {
+        self.inner.invoked.device.instance_id.as_deref()
     }
 
     /// The database that NEON_DATABASE_URL names, or the embedded one.
