@@ -1,6 +1,7 @@
 //! What a function is given beside its input. It holds only what every function may use.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use manifest::FunctionSpec;
@@ -10,12 +11,15 @@ use tokio::time::Instant;
 use crate::callable;
 use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
+use crate::events::{self, CloudEvent};
+use crate::forwarded::Client;
 use crate::identity::{AuthError, Device, Principal};
 use crate::outbound::Outbound;
 use crate::route::Parameters;
 use crate::secrets::Secrets;
 use crate::storage::{Bucket, Storage};
 use crate::stream::Outlet;
+use crate::telemetry::metrics::Causes;
 
 /// One invocation as its function sees it: who calls, until when, and what it may reach.
 #[derive(Clone)]
@@ -36,6 +40,8 @@ pub(crate) struct Invoked {
     pub(crate) invocation: InvocationId,
     pub(crate) caller: Result<Arc<Principal>, AuthError>,
     pub(crate) device: Device,
+    /// `None` for the delivery of an event.
+    pub(crate) client: Option<Client>,
     pub(crate) parameters: Parameters,
     pub(crate) deadline: Instant,
     /// From 1; a request is never repeated by the router.
@@ -51,6 +57,7 @@ impl Invoked {
             invocation,
             caller: Err(AuthError::Missing),
             device: Device::default(),
+            client: None,
             parameters: Parameters::default(),
             deadline,
             attempt,
@@ -65,6 +72,7 @@ pub(crate) struct Backends {
     pub(crate) storage: Storage,
     pub(crate) secrets: Secrets,
     pub(crate) http: reqwest::Client,
+    pub(crate) causes: Causes,
 }
 
 /// 24 hexadecimal digits: a random number of this process, then a counter. Unique, not secret.
@@ -129,6 +137,18 @@ impl Context {
         self.inner.invoked.device.instance_id.as_deref()
     }
 
+    /// The address that the request came from, as far as it can be trusted: the connection's other end,
+    /// or whom the proxies name that the operator trusts. `None` for the delivery of an event.
+    pub fn address(&self) -> Option<IpAddr> {
+        Some(self.inner.invoked.client.as_ref()?.address)
+    }
+
+    /// `https://host[:port]` under which the client reached us, for links that lead back here. Without a
+    /// trusted proxy in between, it is the client who says which host. `None` for the delivery of an event.
+    pub fn origin(&self) -> Option<&str> {
+        self.inner.invoked.client.as_ref()?.origin()
+    }
+
     /// The database that NEON_DATABASE_URL names, or the embedded one.
     pub fn database(&self) -> &Database {
         &self.inner.backends.database
@@ -184,6 +204,30 @@ impl Context {
             invoked.deadline,
             invoked.trace.as_deref(),
         )
+    }
+
+    /// Publishes an event. When this returns, the event is durable, and every function whose entry
+    /// says `event = { type = "…" }` with its [kind](CloudEvent::kind) is run for it, as often as its
+    /// `retry` allows. A `time` and a `datacontenttype` that are missing are filled in.
+    ///
+    /// The id is the idempotency key: an event that was published before, by the same id, source and
+    /// type, is published already. So an event function that is run again should derive the id from
+    /// that of its own event. Ids are remembered for a week at least.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for an event without an id, a source or a type, of a type that begins with
+    /// `google.`, or of more than 512 KiB as JSON; `ALREADY_EXISTS` for the id of another event;
+    /// `UNAVAILABLE` when the ledger fails: whether the event is published is settled by publishing
+    /// it again. Internal, when the data cannot be written as JSON.
+    pub async fn publish(&self, event: CloudEvent<impl Serialize>) -> Result<()> {
+        events::publish::publish(self.inner.backends.storage.ledger(), event).await
+    }
+
+    /// One more of the counter `{metric}_total{function="…",cause="{label}"}` of `GET /metrics`. `metric`
+    /// consists of `a` to `z` and `_`. For what happens rarely: it takes a lock.
+    pub fn count(&self, metric: &'static str, label: &'static str) {
+        let function = &self.inner.function.name;
+        self.inner.backends.causes.count(metric, function, label);
     }
 
     /// Sends the client a piece of what is being made, and waits until it is on its way. `false` when

@@ -1,8 +1,10 @@
-//! What the process says of itself: `tracing` for what happens, [`access_log`] for each request.
+//! What the process says of itself: `tracing` for what happens, [`access_log`] for each request,
+//! [`metrics`] for all of them.
 //!
 //! Lines of JSON in production, text under `router dev`, both on stderr.
 
 pub(crate) mod access_log;
+pub(crate) mod metrics;
 
 use std::backtrace::Backtrace;
 use std::io::IsTerminal as _;
