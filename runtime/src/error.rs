@@ -5,8 +5,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::callable;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -103,6 +108,8 @@ pub struct Error {
     status: Option<StatusCode>,
     message: Cow<'static, str>,
     pub(crate) allow: Option<HeaderValue>,
+    details: Option<Box<Value>>,
+    pub(crate) retry_after: Option<Duration>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -114,6 +121,8 @@ impl Error {
             status: None,
             message: message.into(),
             allow: None,
+            details: None,
+            retry_after: None,
             source: None,
         }
     }
@@ -137,6 +146,15 @@ impl Error {
             .with_status(StatusCode::PAYLOAD_TOO_LARGE)
     }
 
+    /// Adds what a program of the caller's reads beside the text: the `details` of the SDKs'
+    /// `FunctionsError`. Of the shapes that `error_format` names, only Firebase's has a place for them. What
+    /// cannot be JSON (a map with keys that are not strings) is left out.
+    #[must_use]
+    pub fn with_details(mut self, details: impl Serialize) -> Self {
+        self.details = callable::encode(&details).ok().map(Box::new);
+        self
+    }
+
     /// Adds the cause that the log shows.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -151,8 +169,20 @@ impl Error {
         self
     }
 
+    /// How long the caller should wait, told as `Retry-After` in whole seconds, rounded up. Without it a
+    /// 429 and a 503 say 5 s.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
     pub fn code(&self) -> ErrorCode {
         self.code
+    }
+
+    pub(crate) fn details(&self) -> Option<&Value> {
+        self.details.as_deref()
     }
 
     pub fn message(&self) -> &str {

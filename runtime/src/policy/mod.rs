@@ -4,9 +4,11 @@
 //! made here alone: an invocation that skipped a check does not compile.
 
 pub(crate) mod cors;
+pub(crate) mod rate;
 pub(crate) mod slots;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
@@ -16,7 +18,8 @@ use tokio::time::Instant;
 use crate::app::{App, Entry};
 use crate::context::{Context, InvocationId, Invoked};
 use crate::error::{Error, ErrorCode, Result};
-use crate::identity::{AuthError, Principal};
+use crate::forwarded::Client;
+use crate::identity::{AuthError, Device, Principal};
 use crate::route::Parameters;
 use crate::telemetry::access_log::trace;
 use slots::Slot;
@@ -51,12 +54,14 @@ impl Admitted {
 }
 
 /// # Errors
-/// 415 for an encoded body, 413 for a declared length over `max_body`, 503 without a free slot, and
-/// with `auth = "required"` 401 or, when tokens cannot be checked now, 503.
+/// 415 for an encoded body, 413 for a declared length over `max_body`, 503 without a free slot, 429 beyond
+/// `rate_limit`; with `auth = "required"` 401 without a valid token and, when tokens cannot be checked now,
+/// 503; for a callable both as soon as there is a token.
 pub(crate) async fn admit(
     app: &App,
     entry: &Entry,
     headers: &HeaderMap,
+    client: Client,
     parameters: Parameters,
     invocation: InvocationId,
 ) -> Result<Admitted> {
@@ -76,9 +81,16 @@ pub(crate) async fn admit(
     }
     let overloaded = || Error::new(ErrorCode::Unavailable, "Too many requests at once.");
     let places = Places::take(app, entry).ok_or_else(overloaded)?;
+    let caller = identify(app, &entry.spec, headers).await?;
+    if let Some(limiter) = &entry.rate_limiter {
+        let uid = caller.as_ref().ok().map(|caller| &*caller.uid);
+        limiter.count(uid, client.address).map_err(too_many)?;
+    }
     let invoked = Invoked {
         invocation,
-        caller: identify(app, &entry.spec, headers).await?,
+        caller,
+        device: Device::new(headers),
+        client: Some(client),
         parameters,
         deadline,
         attempt: 1,
@@ -90,6 +102,14 @@ pub(crate) async fn admit(
         deadline,
         places,
     })
+}
+
+fn too_many(wait: Duration) -> Error {
+    Error::new(
+        ErrorCode::ResourceExhausted,
+        "Too many requests. Please try again later.",
+    )
+    .retry_after(wait)
 }
 
 /// The caller of a function, or the sender of an event to one.
@@ -112,8 +132,14 @@ async fn identify(
     }
     match caller {
         Err(error) if spec.auth == Auth::Required => Err(error.into()),
+        // As firebase-functions has it: who shows no token is nobody, who shows a bad one is refused.
+        Err(error) if is_callable(spec) && error != AuthError::Missing => Err(error.into()),
         caller => Ok(caller),
     }
+}
+
+fn is_callable(spec: &FunctionSpec) -> bool {
+    matches!(spec.trigger, Trigger::Callable(_))
 }
 
 impl From<AuthError> for Error {
