@@ -5,6 +5,7 @@ mod harness;
 
 mod auth_sync;
 mod blueprint;
+mod chat;
 mod chunk_events;
 mod chunk_outage;
 mod cli;
