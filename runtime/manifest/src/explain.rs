@@ -90,8 +90,8 @@ const TEXTS: [(&str, &str); 23] = [
     ),
     (
         "E019",
-        "A name or path that is taken: health checks (`healthz`, `health`, `readyz`), `robots.txt` and \
-         `favicon.ico` (Cloud Functions answer 404 there), `v0` (the Storage protocol), everything that starts \
+        "A name or path that is taken: health checks (`healthz`, `health`, `readyz`), `metrics`, `robots.txt` \
+         and `favicon.ico` (Cloud Functions answer 404 there), `v0` (the Storage protocol), everything that starts \
          with `__` (Firebase Hosting), the project's id, `none` as a policy, and `lib`, `main` and `build`, whose \
          files mean something else to cargo.",
     ),
