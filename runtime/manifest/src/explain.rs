@@ -78,8 +78,9 @@ const TEXTS: [(&str, &str); 23] = [
         "E016",
         "A key, or a value of `auth`, that has no meaning for this trigger. `cors` belongs to `http`, because no \
          browser sends events; `auth`, `public`, `max_body`, `rate_limit` and `error_format` to `http` and \
-         `event`, and so does being the target of a rewrite; `senders` to `storage` and `event`; `retry` to `storage`, because \
-         callers and the senders of an `event` repeat their own requests. `auth = \"function\"` is for `http`: \
+         `event`, and so does being the target of a rewrite; `senders` to `storage` and `event`; `retry` to `storage` and \
+         to an `event` with a `type`, because callers, and those who POST an event, repeat their own requests. \
+         `auth = \"function\"` is for `http`: \
          the router alone judges the senders of events.",
     ),
     (
@@ -92,7 +93,8 @@ const TEXTS: [(&str, &str); 23] = [
         "E019",
         "A name or path that is taken: health checks (`healthz`, `health`, `readyz`), `metrics`, `robots.txt` \
          and `favicon.ico` (Cloud Functions answer 404 there), `v0` (the Storage protocol), everything that starts \
-         with `__` (Firebase Hosting), the project's id, `none` as a policy, and `lib`, `main` and `build`, whose \
+         with `__` (Firebase Hosting), types of events that start with `google.` (storage and Google), the project's \
+         id, `none` as a policy, and `lib`, `main` and `build`, whose \
          files mean something else to cargo.",
     ),
     (
@@ -130,7 +132,7 @@ const TEXTS: [(&str, &str); 23] = [
     (
         "E027",
         "A value that is not in the form its key asks for: the id of a project, a region, the name of a bucket, of \
-         a folder, of a secret, of a flag, the pattern of object names, or the audience and the e-mail addresses of \
+         a folder, of a secret, of a flag, the type of an event, the pattern of object names, or the audience and the e-mail addresses of \
          `senders`. The help describes the form.",
     ),
     (

@@ -46,7 +46,7 @@ const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 8] = [
     ("max_body", BY_REQUEST),
     ("rate_limit", BY_REQUEST),
     ("error_format", BY_REQUEST),
-    ("retry", &[TriggerKind::Storage]),
+    ("retry", BY_EVENT),
     ("senders", BY_EVENT),
 ];
 

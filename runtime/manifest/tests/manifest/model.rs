@@ -41,7 +41,7 @@ fn every_part_of_the_format_is_understood() {
     let manifest = valid(COMPLETE);
     assert_eq!(manifest.project.regions, ["europe-west1", "us-central1"]);
     assert_eq!(manifest.default_cors.as_ref().unwrap().name, "app");
-    assert_eq!(manifest.functions.len(), 6);
+    assert_eq!(manifest.functions.len(), 7);
     assert_eq!(manifest.rewrites.len(), 3);
     assert_eq!(manifest.rewrites[0].source, "/api/chat");
 
@@ -133,6 +133,35 @@ fn an_event_function_has_limits_and_senders() {
             &["push@holograms-media.iam.gserviceaccount.com"]
         ))
     );
+}
+
+#[test]
+fn an_event_that_functions_publish_has_a_type_and_is_tried_again() {
+    let manifest = valid(COMPLETE);
+    let trigger = |name: &str| match &manifest.functions[name].trigger {
+        Trigger::Event(event) => event.clone(),
+        other => panic!("{other:?}"),
+    };
+    let published = trigger("learn_from_chat");
+    assert_eq!(
+        published.kind.as_deref(),
+        Some("media.holograms.chat.replied")
+    );
+    assert!(published.subpaths);
+    assert_eq!(published.retry.attempts, 3);
+    assert_eq!(published.retry.first_backoff, Duration::from_secs(5));
+    assert_eq!(published.retry.last_backoff, Duration::from_secs(60));
+    assert_eq!(published.retry.window, Duration::from_secs(24 * 3600));
+    assert_eq!(trigger("note_order").kind, None);
+    assert_eq!(trigger("note_order").retry.attempts, 8);
+
+    let longest = "a.".repeat(127) + "a";
+    let text =
+        format!("{HEAD}[functions.f]\nauth = \"required\"\nevent = {{ type = \"{longest}\" }}");
+    let Trigger::Event(event) = &valid(&text).functions["f"].trigger else {
+        panic!("an event trigger");
+    };
+    assert_eq!(event.kind.as_deref(), Some(&*longest));
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn e016_a_key_belongs_to_a_trigger() {
         (
             http,
             "retry = { attempts = 3 }",
-            "`retry` is for functions with `storage`, and [functions.f] has `http`",
+            "`retry` is for functions with `storage` or `event`, and [functions.f] has `http`",
         ),
         (
             http,
@@ -186,7 +186,7 @@ fn e016_a_key_belongs_to_a_trigger() {
         (
             event,
             "retry = { attempts = 3 }",
-            "`retry` is for functions with `storage`, and [functions.f] has `event`",
+            "`retry` is for functions with `storage` or an `event` that has a `type`",
         ),
     ] {
         check(
@@ -349,6 +349,10 @@ fn e023_values_have_types() {
                 "`rewrites` is a list of tables",
             ),
             ("[functions]\nf = ‸1", "`f` is a table"),
+            (
+                "[functions.f]\nevent = { type = ‸1 }\nauth = \"required\"\nretry = {}",
+                "`type` is a string",
+            ),
             (
                 "[functions.f]\nevent = ‸\"order.created\"\nauth = \"required\"",
                 "`event` is a table",

@@ -224,7 +224,15 @@ fn e027_some_values_have_a_form() {
             "[functions.f]\nevent = {{}}\nauth = \"required\"\nsenders = {{ audience = {audience}, emails = {emails} }}"
         )
     };
+    let event = |kind: &str| {
+        format!("[functions.f]\nevent = {{ type = ‸\"{kind}\" }}\nauth = \"required\"")
+    };
+    let too_long = "a.".repeat(128);
     for (text, words) in [
+        (event(""), "`` is not the type of an event"),
+        (event("chat replied"), "is not the type of an event"),
+        (event("chat.réplied"), "is not the type of an event"),
+        (event(&too_long), "is not the type of an event"),
         (senders("‸\"\"", "[\"a@b.c\"]"), "`` is not an audience"),
         (senders("‸\"https://a.b \"", "[\"a@b.c\"]"), "`https://a.b ` is not an audience"),
         (senders("\"a\"", "‸[]"), "`emails` is empty"),
