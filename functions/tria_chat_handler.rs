@@ -1,18 +1,19 @@
 //! Answers one chat message.
 //!
 //! Its clients show `response` of a 200 and nothing else, so a model that fails is a 200 too: the text
-//! says so to people, the header `X-LLM-Error` to programs. What is wrong with a request is refused in
+//! says so to people, the header `X-LLM-Error` to programs. A client that asks for `text/event-stream` reads
+//! the answer while it is made, as the callable protocol streams; there a failure is an error. What is wrong with a request is refused in
 //! two shapes, `error` and `status` with `message`, as it always was.
 
-use runtime::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use runtime::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
 use runtime::{
     AuthError, Context, Error, ErrorCode, HeaderName, HeaderValue, Method, Request, Response,
-    Result, StatusCode, json, set,
+    Result, StatusCode, json, set, stream,
 };
 use serde_json::{Value, json};
 
 use crate::tria::exchange::Asker;
-use crate::tria::llm::Llm;
+use crate::tria::llm::{Failure, Llm};
 use crate::tria::question::{Question, Tokenless, Unreadable};
 use crate::tria::{Reply, Turn};
 
@@ -39,14 +40,12 @@ impl From<Error> for Refusal {
 }
 
 async fn respond(context: &Context, request: Request) -> Result<Response, Refusal> {
-    let Some(llm) = Llm::of(context)? else {
-        let message = "LLM service not configured.";
-        return Err(Error::new(ErrorCode::Unavailable, message).into());
-    };
+    let llm = Llm::of(context)?.ok_or_else(not_configured)?;
     if request.method() != Method::POST {
         let message = "Method not allowed. Use POST.";
         return Err(Error::method_not_allowed("POST", message).into());
     }
+    let wants_pieces = wants_pieces(&request);
     let (asker, question) = match context.caller() {
         Ok(caller) => (Asker::from(caller), question(request).await?),
         Err(AuthError::Missing) if context.flag("legacy_anonymous_chat") => {
@@ -55,7 +54,10 @@ async fn respond(context: &Context, request: Request) -> Result<Response, Refusa
         Err(error) => return Err(unknown_caller(error)),
     };
     let turn = Turn::begin(context, asker, question).await?;
-    Ok(answer(turn.ask(context, &llm).await)?)
+    match wants_pieces {
+        true => Ok(pieces(context, turn)),
+        false => Ok(answer(turn.ask(context, &llm).await)?),
+    }
 }
 
 fn unknown_caller(error: AuthError) -> Refusal {
@@ -98,7 +100,7 @@ async fn tokenless(request: Request) -> Result<(Asker, Question), Refusal> {
     })?;
     let question = Question {
         text: asked.text,
-        session_id: None,
+        session: None,
     };
     Ok((Asker::Claims(asked.claimed_user_id), question))
 }
@@ -115,18 +117,29 @@ async fn read(request: Request) -> Result<Vec<u8>> {
 }
 
 fn answer(reply: Reply) -> Result<Response> {
-    let (text, cause) = match reply.answer {
-        Ok(answer) => (answer, None),
-        Err(failure) => (failure.to_string(), Some(failure.cause())),
-    };
-    let mut body = json!({"response": text});
-    if let Some(session_id) = reply.session_id {
-        body["session_id"] = json!(session_id);
-    }
-    let mut response = json(StatusCode::OK, &body)?;
+    let cause = reply.answer.as_ref().err().map(Failure::cause);
+    let mut response = json(StatusCode::OK, &reply.shown())?;
     if let Some(cause) = cause {
         let cause = HeaderValue::from_static(cause);
         response.headers_mut().insert(LLM_ERROR, cause);
     }
     Ok(response)
+}
+
+/// Whether the client reads the answer piece by piece, as the callable protocol asks for it.
+fn wants_pieces(request: &Request) -> bool {
+    let accept = request.headers().get(ACCEPT);
+    accept.is_some_and(|accept| accept == "text/event-stream")
+}
+
+fn pieces(context: &Context, turn: Turn) -> Response {
+    stream(context, |context| async move {
+        // What made `respond` go on is here too.
+        let llm = Llm::of(&context)?.ok_or_else(not_configured)?;
+        turn.tell(&context, &llm).await?.answered()
+    })
+}
+
+fn not_configured() -> Error {
+    Error::new(ErrorCode::Unavailable, "LLM service not configured.")
 }

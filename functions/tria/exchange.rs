@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runtime::{Context, Database, DatabaseError, Principal, Statement};
+use runtime::{CloudEvent, Context, Database, DatabaseError, Principal, Statement};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::llm::MODEL;
-use super::question::Question;
+use super::question::{Question, Session};
 use crate::tables::learning_log::Chat;
 use crate::tables::{conversations, learning_log, users};
 
 /// How long whoever waits for the answer waits for its record too.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Of the events about exchanges.
+const SOURCE: &str = "//holograms.media/tria";
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +52,7 @@ impl From<&Principal> for Asker {
 
 /// What goes on record, as an event carries it too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Exchange {
+pub struct Exchange {
     /// What makes it count once.
     pub(crate) reply_id: Uuid,
     pub(crate) asker: Asker,
@@ -71,7 +74,7 @@ impl Exchange {
                 Asker::Claims(uid) => Asker::Claims(storable(&uid)),
                 user => user,
             },
-            session_id: question.session_id,
+            session_id: question.session.map(Session::id),
             text: storable(&question.text),
             reply: String::new(),
             is_answered: false,
@@ -133,16 +136,30 @@ impl Exchange {
 pub(crate) async fn keep(context: &Context, exchange: Exchange) {
     let context = context.clone();
     let keeping = tokio::spawn(async move {
-        let recording = exchange.record(context.database());
-        let reason = match timeout(PATIENCE, recording).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the database did not answer in time".to_owned(),
+        let Err(reason) = record_now(&context, &exchange).await else {
+            return;
         };
-        tracing::error!(reason, reply = %exchange.reply_id, "a chat is not recorded");
+        let reply = exchange.reply_id;
+        match context.publish(replied(exchange)).await {
+            Ok(()) => tracing::warn!(%reply, reason, "a chat will be recorded later"),
+            Err(error) => tracing::error!(%reply, reason, ?error, "a chat is not recorded"),
+        }
     });
-    // It panics for itself.
+    // It ends by itself, and a panic of its own is reported where it happens.
     let _ = keeping.await;
+}
+
+async fn record_now(context: &Context, exchange: &Exchange) -> Result<(), String> {
+    match timeout(PATIENCE, exchange.record(context.database())).await {
+        Ok(recorded) => recorded.map_err(|error| error.to_string()),
+        Err(_) => Err("the database did not answer in time".to_owned()),
+    }
+}
+
+/// The event that `tria_chat_log` waits for.
+fn replied(exchange: Exchange) -> CloudEvent<Exchange> {
+    let id = exchange.reply_id.to_string();
+    CloudEvent::new(id, SOURCE, "media.holograms.tria.replied", exchange)
 }
 
 /// PostgreSQL cannot store the character NUL.

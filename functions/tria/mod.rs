@@ -11,12 +11,16 @@ pub(crate) mod question;
 
 use jiff::Timestamp;
 use runtime::{Context, Error, ErrorCode, Result};
+use serde::Serialize;
 use uuid::Uuid;
 
-use crate::tables::conversations::{self, Said, Session};
+use crate::tables::conversations::{self, Said};
 use exchange::{Asker, Exchange};
-use llm::{Failure, Llm, Message, Role};
-use question::Question;
+use llm::{Failure, Llm, Message, Pieces, Role};
+use question::{Question, Session};
+
+/// How each request for an answer ended.
+const METRIC: &str = "llm_requests";
 
 /// A question on its way to the model.
 pub(crate) struct Turn {
@@ -30,7 +34,15 @@ pub(crate) struct Reply {
     /// Trimmed, and not empty.
     pub(crate) answer: Result<String, Failure>,
     /// Of the conversation, when it belongs to one.
-    pub(crate) session_id: Option<Uuid>,
+    session_id: Option<Uuid>,
+}
+
+/// A reply as it is told, whichever way.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answer {
+    response: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<Uuid>,
 }
 
 impl Turn {
@@ -40,8 +52,8 @@ impl Turn {
     /// `NOT_FOUND` for the session of somebody else, `UNAVAILABLE` when none can be read now.
     pub(crate) async fn begin(context: &Context, asker: Asker, question: Question) -> Result<Self> {
         let asked = Timestamp::now();
-        let history = match (question.session_id, asker.uid()) {
-            (Some(session_id), Some(uid)) => history(context, session_id, uid).await?,
+        let history = match (question.session, asker.uid()) {
+            (Some(Session::Named(id)), Some(uid)) => history(context, id, uid).await?,
             _ => Vec::new(),
         };
         Ok(Self {
@@ -56,17 +68,67 @@ impl Turn {
         self.end(context, answer).await
     }
 
+    /// As [`Turn::ask`], and sends the pieces of the answer while they come. Dropped before the end, it
+    /// hangs up on the model, and nothing is recorded.
+    ///
+    /// # Errors
+    /// Those of [`Context::send`]. A model that fails is no error here either.
+    pub(crate) async fn tell(self, context: &Context, llm: &Llm<'_>) -> Result<Reply> {
+        let answer = match llm.stream(&self.messages).await {
+            Ok(pieces) => relay(context, pieces).await?,
+            Err(failure) => Err(failure),
+        };
+        Ok(self.end(context, answer).await)
+    }
+
     async fn end(self, context: &Context, answer: Result<String, Failure>) -> Reply {
         let session_id = self.exchange.session_id;
         let exchange = match &answer {
-            Ok(answer) => self.exchange.ended(answer, true),
+            Ok(answer) => {
+                context.count(METRIC, "ok");
+                self.exchange.ended(answer, true)
+            }
             Err(failure) => {
-                tracing::warn!(cause = failure.cause(), ?failure, "Tria has no answer");
+                let cause = failure.cause();
+                context.count(METRIC, cause);
+                tracing::warn!(cause, ?failure, "Tria has no answer");
                 self.exchange.ended(&failure.to_string(), false)
             }
         };
         exchange::keep(context, exchange).await;
         Reply { answer, session_id }
+    }
+}
+
+async fn relay(context: &Context, mut pieces: Pieces) -> Result<Result<String, Failure>> {
+    loop {
+        match pieces.next().await {
+            Ok(Some(piece)) => context.send(&piece).await?,
+            Ok(None) => return Ok(Ok(pieces.whole().to_owned())),
+            Err(failure) => return Ok(Err(failure)),
+        };
+    }
+}
+
+impl Reply {
+    /// Tells a failure in place of the answer, for clients that read nothing else.
+    pub(crate) fn shown(self) -> Answer {
+        Answer {
+            response: self.answer.unwrap_or_else(|failure| failure.to_string()),
+            session_id: self.session_id,
+        }
+    }
+
+    /// # Errors
+    /// `UNAVAILABLE`, with the text that tells the failure, when the model has not answered.
+    pub(crate) fn answered(self) -> Result<Answer> {
+        match self.answer {
+            Ok(response) => Ok(Answer {
+                response,
+                session_id: self.session_id,
+            }),
+            Err(failure) => Err(Error::new(ErrorCode::Unavailable, failure.to_string())),
+        }
     }
 }
 
@@ -78,9 +140,11 @@ async fn history(context: &Context, session_id: Uuid, uid: &str) -> Result<Vec<M
         Error::new(ErrorCode::Unavailable, message).because(error)
     })?;
     match session {
-        Session::Unknown => Ok(Vec::new()),
-        Session::Foreign => Err(Error::new(ErrorCode::NotFound, "Session not found.")),
-        Session::Known { newest_first } => {
+        conversations::Session::Unknown => Ok(Vec::new()),
+        conversations::Session::Foreign => {
+            Err(Error::new(ErrorCode::NotFound, "Session not found."))
+        }
+        conversations::Session::Known { newest_first } => {
             Ok(prompt::recent(newest_first.into_iter().filter_map(message)))
         }
     }

@@ -11,8 +11,25 @@ const EXPECTED: &str = "Invalid request data. Expected JSON: {'text': '...'}";
 pub(crate) struct Question {
     /// Not empty; it may be blank.
     pub(crate) text: String,
-    /// The conversation that it belongs to, new or known; `None` when it stands alone.
-    pub(crate) session_id: Option<Uuid>,
+    /// `None` when it stands alone.
+    pub(crate) session: Option<Session>,
+}
+
+/// The conversation that a question belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Session {
+    /// It begins here.
+    New(Uuid),
+    /// It may be on record.
+    Named(Uuid),
+}
+
+impl Session {
+    pub(crate) fn id(self) -> Uuid {
+        match self {
+            Self::New(id) | Self::Named(id) => id,
+        }
+    }
 }
 
 impl Question {
@@ -26,7 +43,7 @@ impl Question {
         let text = text(&body).ok_or_else(|| invalid(EXPECTED))?;
         Ok(Self {
             text: asked(text)?,
-            session_id: match body.get("session_id") {
+            session: match body.get("session_id") {
                 None | Some(Value::Null) => None,
                 Some(id) => Some(session(id.as_str().ok_or_else(not_a_session)?)?),
             },
@@ -38,7 +55,7 @@ impl Question {
     pub(crate) fn new(text: &str, session_id: Option<&str>) -> Result<Self> {
         Ok(Self {
             text: asked(text)?,
-            session_id: session_id.map(session).transpose()?,
+            session: session_id.map(session).transpose()?,
         })
     }
 }
@@ -50,11 +67,14 @@ fn asked(text: &str) -> Result<String> {
     }
 }
 
-/// The conversation of that id; "new", or nothing between the quotes, begins one.
-fn session(id: &str) -> Result<Uuid> {
+/// "new", or nothing between the quotes, begins one.
+fn session(id: &str) -> Result<Session> {
     match id {
-        "" | "new" => Ok(Uuid::new_v4()),
-        id => Uuid::try_parse(id).map_err(|_| not_a_session()),
+        "" | "new" => Ok(Session::New(Uuid::new_v4())),
+        id => match Uuid::try_parse(id) {
+            Ok(id) => Ok(Session::Named(id)),
+            Err(_) => Err(not_a_session()),
+        },
     }
 }
 
@@ -181,18 +201,20 @@ mod tests {
         );
     }
 
-    fn session_of(session: &str) -> Result<Option<Uuid>> {
+    fn session_of(session: &str) -> Result<Option<Session>> {
         let body = format!(r#"{{"text":"a","session_id":{session}}}"#);
-        Ok(Question::parse(body.as_bytes())?.session_id)
+        Ok(Question::parse(body.as_bytes())?.session)
     }
 
     #[test]
     fn a_session_is_absent_new_or_named() {
         assert_eq!(session_of("null").unwrap(), None);
         let named = session_of(&format!("\"{ID}\"")).unwrap();
-        assert_eq!(named, Some(Uuid::try_parse(ID).unwrap()));
+        let id = Uuid::try_parse(ID).unwrap();
+        assert_eq!(named, Some(Session::Named(id)));
         for session in ["\"new\"", "\"\""] {
             let begun = [0; 2].map(|_| session_of(session).unwrap().unwrap());
+            assert!(begun.iter().all(|begun| matches!(begun, Session::New(_))));
             assert_ne!(begun[0], begun[1]);
         }
         for session in ["7", "{}", "[]", "true", "\"NEW\"", "\"3b24\"", "\" \""] {
