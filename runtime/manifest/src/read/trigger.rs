@@ -1,4 +1,4 @@
-//! `http = { … }`, `storage = { … }` or `event = { … }`: exactly one of them is what causes a function to run.
+//! `http = { … }`, `callable = {}`, `storage = { … }` or `event = { … }`: exactly one of them is what causes a function to run.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use super::{Defined, TriggerKind, resolve, unknown_name};
 use crate::fault::{Code, Faults};
 use crate::literal::shown;
 use crate::model::{
-    BucketSpec, EventTrigger, HttpTrigger, Retry, Route, StorageEvent, StorageTrigger, Trigger,
+    BucketSpec, CallableTrigger, EventTrigger, HttpTrigger, Retry, Route, StorageEvent,
+    StorageTrigger, Trigger,
 };
 use crate::names;
 use crate::reader::{Table, Text};
 use crate::units;
 
 /// Words that are kept for triggers to come.
-pub(super) const PLANNED: [&str; 2] = ["callable", "schedule"];
+pub(super) const PLANNED: [&str; 1] = ["schedule"];
 
 /// What can be written.
-const CHOICES: &str =
-    "`http = {}`, `storage = { bucket = \"…\", event = \"finalized\" }` or `event = {}`";
+const CHOICES: &str = "`http = {}`, `callable = {}`, `storage = { bucket = \"…\", event = \"finalized\" }` or `event = {}`";
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
@@ -108,6 +108,13 @@ pub(super) fn read_http<'d>(
         subpaths: subpaths.unwrap_or(true),
     };
     (Some(Trigger::Http(trigger)), routes)
+}
+
+/// Everything about a callable but its function is the protocol's.
+pub(super) fn read_callable(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Trigger> {
+    let callable = table.table("callable", faults)?;
+    callable.check_keys(&[], faults);
+    Some(Trigger::Callable(CallableTrigger {}))
 }
 
 pub(super) fn read_event(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Trigger> {

@@ -41,8 +41,8 @@ fn every_part_of_the_format_is_understood() {
     let manifest = valid(COMPLETE);
     assert_eq!(manifest.project.regions, ["europe-west1", "us-central1"]);
     assert_eq!(manifest.default_cors.as_ref().unwrap().name, "app");
-    assert_eq!(manifest.functions.len(), 7);
-    assert_eq!(manifest.rewrites.len(), 3);
+    assert_eq!(manifest.functions.len(), 8);
+    assert_eq!(manifest.rewrites.len(), 4);
     assert_eq!(manifest.rewrites[0].source, "/api/chat");
 
     let chat = &manifest.functions["tria_chat_handler"];
@@ -122,7 +122,7 @@ fn an_event_function_has_limits_and_senders() {
     assert_eq!(order.error_format, ErrorFormat::Detail);
     assert!(!order.enabled && order.secrets.len() == 1 && order.examples.len() == 1);
     assert!(order.cors.is_none(), "`[defaults] cors` is not inherited");
-    assert_eq!(manifest.rewrites[1].function, "note_order");
+    assert_eq!(manifest.rewrites[2].function, "note_order");
 
     let process = &manifest.functions["process_chunk"];
     assert_eq!(process.auth, Auth::Required);
@@ -175,6 +175,34 @@ fn an_event_function_may_be_open_to_everybody() {
     assert!(f.senders.is_none() && f.bucket.is_none() && f.cors.is_none());
     assert_eq!(f.limits.timeout, Duration::from_secs(60));
     assert_eq!(f.limits.max_body, 10 << 20);
+}
+
+#[test]
+fn a_callable_has_what_a_called_function_has() {
+    let manifest = valid(COMPLETE);
+    let ask = &manifest.functions["ask"];
+    assert!(matches!(ask.trigger, Trigger::Callable(_)));
+    assert_eq!(ask.aliases, ["ask_tria"]);
+    assert_eq!(ask.auth, Auth::Function);
+    assert_eq!(ask.cors.as_ref().unwrap().name, "everybody");
+    assert_eq!(ask.limits.timeout, Duration::from_secs(20));
+    assert_eq!(ask.limits.idle_timeout, Duration::from_secs(5));
+    assert_eq!(
+        (ask.limits.max_body, ask.limits.concurrency),
+        (64 << 10, 10)
+    );
+    assert_eq!(ask.rate_limit.unwrap().requests, 5);
+    assert!(ask.flags["beta"] && !ask.enabled);
+    assert_eq!(ask.bucket.as_deref(), Some("chunks"));
+    assert_eq!(ask.error_format, ErrorFormat::Firebase);
+    assert!(ask.senders.is_none() && ask.secrets.len() == 1 && ask.examples.len() == 1);
+    assert_eq!(manifest.rewrites[1].function, "ask");
+
+    let text = format!(
+        "{HEAD}[defaults]\ncors = \"app\"\n[functions.f]\ncallable = {{}}\nauth = \"required\""
+    );
+    let inherited = &valid(&text).functions["f"].cors;
+    assert_eq!(inherited.as_ref().unwrap().name, "app");
 }
 
 #[test]

@@ -201,6 +201,17 @@ fn e014_a_timeout_above_the_drain_time_is_a_warning() {
             ),
         ],
     );
+    let callable = "[functions.f]\ncallable = {}\nauth = \"required\"\n";
+    check(
+        Code::AboveDrain,
+        &[
+            (&format!("{callable}timeout = ‸\"1h\""), "a timeout of 1h"),
+            (
+                &format!("[defaults]\ntimeout = ‸\"60s\"\n{callable}"),
+                "a timeout of 1m",
+            ),
+        ],
+    );
     for quiet in [
         format!("{http}timeout = \"25s\""),
         "[functions.f]\nstorage = { bucket = \"chunks\", event = \"finalized\" }\ntimeout = \"540s\"".to_owned(),
