@@ -23,6 +23,7 @@ const LLM_ERROR: HeaderName = HeaderName::from_static("x-llm-error");
 pub async fn handle(context: Context, request: Request) -> Result<Response> {
     match respond(&context, request).await {
         Ok(response) | Err(Refusal::Worded(response)) => Ok(response),
+        Err(Refusal::Error(error)) if error.code() == ErrorCode::Internal => unhandled(&error),
         Err(Refusal::Error(error)) => Err(error),
     }
 }
@@ -40,7 +41,7 @@ impl From<Error> for Refusal {
 }
 
 async fn respond(context: &Context, request: Request) -> Result<Response, Refusal> {
-    let llm = Llm::of(context)?.ok_or_else(not_configured)?;
+    let llm = Llm::of(context)?;
     if request.method() != Method::POST {
         let message = "Method not allowed. Use POST.";
         return Err(Error::method_not_allowed("POST", message).into());
@@ -80,6 +81,13 @@ fn worded(status: StatusCode, body: &Value) -> Result<Refusal> {
         set(&mut response, WWW_AUTHENTICATE, "Bearer");
     }
     Ok(Refusal::Worded(response))
+}
+
+fn unhandled(error: &Error) -> Result<Response> {
+    tracing::error!(?error, "a chat ended in an error that nobody expects");
+    let message = "An unhandled server error occurred. Please try again later.";
+    let body = json!({"status": "error", "message": message});
+    json(StatusCode::INTERNAL_SERVER_ERROR, &body)
 }
 
 async fn question(request: Request) -> Result<Question> {
@@ -128,18 +136,14 @@ fn answer(reply: Reply) -> Result<Response> {
 
 /// Whether the client reads the answer piece by piece, as the callable protocol asks for it.
 fn wants_pieces(request: &Request) -> bool {
-    let accept = request.headers().get(ACCEPT);
-    accept.is_some_and(|accept| accept == "text/event-stream")
+    let mut accepts = request.headers().get_all(ACCEPT).iter();
+    let accepts = (accepts.next(), accepts.next());
+    matches!(accepts, (Some(accept), None) if accept == "text/event-stream")
 }
 
 fn pieces(context: &Context, turn: Turn) -> Response {
     stream(context, |context| async move {
-        // What made `respond` go on is here too.
-        let llm = Llm::of(&context)?.ok_or_else(not_configured)?;
+        let llm = Llm::of(&context)?;
         turn.tell(&context, &llm).await?.answered()
     })
-}
-
-fn not_configured() -> Error {
-    Error::new(ErrorCode::Unavailable, "LLM service not configured.")
 }

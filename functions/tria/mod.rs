@@ -39,7 +39,7 @@ pub(crate) struct Reply {
 
 /// A reply as it is told, whichever way.
 #[derive(Debug, Serialize)]
-pub(crate) struct Answer {
+pub struct Answer {
     response: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<Uuid>,

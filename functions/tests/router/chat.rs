@@ -277,3 +277,35 @@ async fn the_provider_may_be_named_down_to_its_endpoint() {
         assert_eq!(provider.last_asked().path, "/v1/chat/completions");
     }
 }
+
+#[tokio::test]
+async fn what_nobody_expects_is_told_without_detail() {
+    let provider = Provider::start().await;
+    let launch = provider.launch();
+    let launch = launch.set("functions.tria_chat_handler", "secrets", "[]");
+    let router = launch.start().await;
+    let reply = chat(&router, &token(), &json!({"text": "ping"})).await;
+    let text = "An unhandled server error occurred. Please try again later.";
+    reply.must_be(500, &refused(text));
+    assert!(router.log().contains("does not list"), "{}", router.log());
+}
+
+#[tokio::test]
+async fn a_caller_who_chats_too_often_is_told_so_where_the_page_reads_it() {
+    let provider = Provider::start().await;
+    let router = provider.launch().start().await;
+    let mut reply = chat(&router, &token(), &json!({})).await;
+    for _ in 0..1_000 {
+        if reply.status == 429 {
+            break;
+        }
+        reply.must_be(400, &invalid());
+        reply = chat(&router, &token(), &json!({})).await;
+    }
+    assert_eq!(reply.status, 429, "{reply:?}");
+    assert!(reply.json()["error"].is_string(), "{reply:?}");
+    assert!(!reply.header("retry-after").is_empty(), "{reply:?}");
+    let other = Token::of("U2").signed();
+    let reply = chat(&router, &other, &json!({"text": "ping"})).await;
+    reply.must_be(200, &says("pong"));
+}

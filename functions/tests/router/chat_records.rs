@@ -1,6 +1,7 @@
 //! What a chat leaves behind: one row of the learning log, written once, whatever fails meanwhile.
 
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::chat::{chat, says};
 use crate::harness::event::EVENT_TOKEN;
@@ -222,6 +223,25 @@ async fn a_database_that_is_away_costs_nobody_the_answer_and_no_row() {
         .collect();
     replies.sort_unstable();
     assert_eq!(replies, ["first", "pong", "second"]);
+}
+
+#[tokio::test]
+async fn a_database_that_never_answers_holds_nobodys_answer_back() {
+    // The kernel completes the handshakes; nobody ever reads.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let url = format!("postgresql://owner@{address}/app?sslmode=disable");
+    let provider = Provider::start().await;
+    let router = provider
+        .launch()
+        .env("NEON_DATABASE_URL", url)
+        .start()
+        .await;
+    chat(&router, &token(), &ping())
+        .await
+        .must_be(200, &says("pong"));
+    let waiting = router.ledger("SELECT function FROM deliveries WHERE state = 'pending'");
+    assert_eq!(waiting, [json!({"function": "tria_chat_log"})]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod harness;
 mod auth_sync;
 mod blueprint;
 mod chat;
+mod chat_callable;
 mod chat_records;
 mod chat_sessions;
 mod chat_stream;

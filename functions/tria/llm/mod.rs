@@ -14,7 +14,7 @@ mod tests;
 use std::time::{Duration, SystemTime};
 
 use runtime::reqwest::{self, Response};
-use runtime::{Context, HeaderMap, header};
+use runtime::{Context, Error, ErrorCode, HeaderMap, header};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
@@ -74,19 +74,19 @@ pub(crate) struct Llm<'c> {
 }
 
 impl<'c> Llm<'c> {
-    /// `None` without MISTRAL_API_KEY.
-    ///
     /// # Errors
-    /// Internal, when the function's manifest entry does not list the secrets.
-    pub(crate) fn of(context: &'c Context) -> runtime::Result<Option<Self>> {
-        let endpoint = wire::endpoint(context.secret("MISTRAL_API_URL")?);
-        Ok(context.secret("MISTRAL_API_KEY")?.map(|key| Self {
+    /// `UNAVAILABLE` without MISTRAL_API_KEY; internal, when the function's manifest entry does not list
+    /// the secrets.
+    pub(crate) fn of(context: &'c Context) -> runtime::Result<Self> {
+        let key = context.secret("MISTRAL_API_KEY")?;
+        let missing = || Error::new(ErrorCode::Unavailable, "LLM service not configured.");
+        Ok(Self {
             context,
-            endpoint,
-            key,
+            endpoint: wire::endpoint(context.secret("MISTRAL_API_URL")?),
+            key: key.ok_or_else(missing)?,
             breaker: &PROVIDER,
             limits: LIMITS,
-        }))
+        })
     }
 
     /// The whole answer, trimmed and not empty.
