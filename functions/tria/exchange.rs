@@ -67,7 +67,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new(asker: Asker, question: Question, asked: Timestamp) -> Self {
+    pub(crate) fn new(asker: Asker, question: &Question, asked: Timestamp) -> Self {
         Self {
             reply_id: Uuid::new_v4(),
             asker: match asker {

@@ -58,7 +58,7 @@ impl Turn {
         };
         Ok(Self {
             messages: prompt::messages(history, &question.text),
-            exchange: Exchange::new(asker, question, asked),
+            exchange: Exchange::new(asker, &question, asked),
         })
     }
 

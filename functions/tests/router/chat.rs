@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use crate::harness::provider::{API_KEY, Answer};
 use crate::harness::router::refused;
-use crate::harness::{self, Call, Launch, ORIGIN, PROJECT, Provider, REGION, Reply, Router, Token};
+use crate::harness::{
+    self, Call, Launch, ORIGIN, PROJECT, Provider, REGION, Reply, Router, Token, eventually,
+};
 
 const CHAT: &str = "/tria_chat_handler";
 
@@ -287,7 +289,10 @@ async fn what_nobody_expects_is_told_without_detail() {
     let reply = chat(&router, &token(), &json!({"text": "ping"})).await;
     let text = "An unhandled server error occurred. Please try again later.";
     reply.must_be(500, &refused(text));
-    assert!(router.log().contains("does not list"), "{}", router.log());
+    eventually("the log says why", async || {
+        router.log().contains("does not list")
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use crate::chat::{chat, says};
 use crate::harness::provider::{API_KEY, Answer};
-use crate::harness::{Launch, Provider, Reply, Router, Token, form, router::upload_url};
+use crate::harness::{
+    Launch, Provider, Reply, Router, Token, eventually, form, router::upload_url,
+};
 
 const NETWORK: &str = "Error: LLM API request failed due to a network issue or client error.";
 
@@ -247,6 +249,10 @@ async fn no_log_shows_the_key_a_token_or_what_was_said() {
         200
     );
 
+    eventually("the log tells of the last chat", async || {
+        router.log().contains("will be recorded later")
+    })
+    .await;
     let everything = router.log() + &router.printed();
     assert!(everything.contains("Tria has no answer"), "{everything}");
     let (_, signature) = token.rsplit_once('.').unwrap();
