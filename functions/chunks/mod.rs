@@ -8,6 +8,7 @@ mod filename;
 mod form;
 mod range;
 mod upload;
+mod v0;
 
 use runtime::{
     AuthError, Bucket, Context, Error, ErrorCode, Method, ObjectName, Request, Response, Result,

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use http::{HeaderValue, StatusCode};
+use manifest::ErrorFormat;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -103,6 +104,7 @@ pub struct Error {
     status: Option<StatusCode>,
     message: Cow<'static, str>,
     pub(crate) allow: Option<HeaderValue>,
+    pub(crate) format: Option<ErrorFormat>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -114,6 +116,7 @@ impl Error {
             status: None,
             message: message.into(),
             allow: None,
+            format: None,
             source: None,
         }
     }
@@ -148,6 +151,14 @@ impl Error {
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
+        self
+    }
+
+    /// The shape of the response, for a protocol that another than the function's `error_format`
+    /// belongs to.
+    #[must_use]
+    pub fn in_format(mut self, format: ErrorFormat) -> Self {
+        self.format = Some(format);
         self
     }
 

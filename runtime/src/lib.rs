@@ -74,6 +74,9 @@ pub use storage::{
     StorageError, Upload,
 };
 
+/// The shapes of refusals.
+pub use manifest::ErrorFormat;
+
 /// The HTTP client behind [`Outbound`].
 pub use reqwest;
 
