@@ -70,8 +70,8 @@ pub use identity::{AuthError, Principal};
 pub use outbound::Outbound;
 pub use respond::{json, set, typed};
 pub use storage::{
-    Bucket, InvalidObjectName, MetadataChange, Object, ObjectName, ObjectReader, PutOptions,
-    StorageError, Upload,
+    Bucket, InvalidObjectName, Listing, MetadataChange, Object, ObjectName, ObjectReader,
+    Operation, PutOptions, SessionState, SessionWriter, StorageError, Upload, UploadSession,
 };
 
 /// The shapes of refusals.

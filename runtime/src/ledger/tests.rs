@@ -1,6 +1,7 @@
 use jiff::{Timestamp, ToSpan};
 
-use super::objects::{FIND_STAGED, LIST, OWNER_TOTAL};
+use super::listing::LIST;
+use super::objects::{FIND_STAGED, OWNER_TOTAL};
 use super::*;
 
 async fn open() -> (tempfile::TempDir, Ledger) {
@@ -26,8 +27,11 @@ fn object(object_name: &str, size: u64) -> CommitObject {
             crc32c: u32::MAX,
             sha256: [2; 32],
         },
-        content_type: Some("video/webm".to_owned()),
-        metadata: [("клю\"ч".to_owned(), "v\0".to_owned())].into(),
+        options: PutOptions {
+            content_type: Some("video/webm".to_owned()),
+            metadata: [("клю\"ч".to_owned(), "v\0".to_owned())].into(),
+            ..PutOptions::default()
+        },
         now: Timestamp::UNIX_EPOCH + 1.hour() + 1.nanosecond(),
         staged: None,
         quota: None,
@@ -204,6 +208,10 @@ fn an_etag_is_spelled_like_those_of_cloud_storage() {
         metageneration: 1,
         size: 0,
         content_type: None,
+        cache_control: None,
+        content_disposition: None,
+        content_encoding: None,
+        content_language: None,
         md5: [0; 16],
         crc32c: 0,
         sha256: [0; 32],

@@ -7,14 +7,17 @@ use manifest::BucketSpec;
 
 use super::folder::Folder;
 use super::lock::ObjectLocks;
-use super::place::Place;
+use super::place::{Place, owner_segment};
 use super::quota::Claims;
+use super::session::{self, UploadSession};
 use super::tree::Tree;
-use super::upload::{PutOptions, Upload};
+use super::upload::Upload;
 use super::work::uninterrupted;
 use super::{
-    InvalidObjectName, MetadataChange, Object, ObjectName, ObjectReader, StorageError, lookup,
+    InvalidObjectName, Listing, MetadataChange, Object, ObjectName, ObjectReader, Operation,
+    PutOptions, StorageError, access, lookup,
 };
+use crate::identity::Principal;
 use crate::ledger::Ledger;
 
 /// A bucket of the manifest. Clones are cheap and mean the same bucket.
@@ -65,7 +68,7 @@ impl Bucket {
             return Err(InvalidObjectName);
         }
         let prefix = &self.0.spec.object_name.prefix;
-        let owner = owner.replace('%', "%25").replace('/', "%2F");
+        let owner = owner_segment(owner);
         ObjectName::new(format!("{prefix}{owner}/{path}"))
     }
 
@@ -78,6 +81,23 @@ impl Bucket {
     /// Starts an upload. An object of that name stays as it is until [`Upload::finish`].
     pub async fn put(&self, name: ObjectName, options: PutOptions) -> Result<Upload, StorageError> {
         Upload::start(self.0.clone(), name, options).await
+    }
+
+    /// Starts an upload that takes several requests and outlives the process. An object of that name
+    /// stays as it is until [`UploadSession::finish`]. A session that is not finished expires seven
+    /// days later.
+    pub async fn start_session(
+        &self,
+        name: ObjectName,
+        options: PutOptions,
+    ) -> Result<UploadSession, StorageError> {
+        session::start(self.0.clone(), name, options).await
+    }
+
+    /// The session of that id, as it stands now: what has come by now is made durable first. `None`:
+    /// there is none in this bucket, or it has expired.
+    pub async fn session(&self, id: &str) -> Result<Option<UploadSession>, StorageError> {
+        session::find(self.0.clone(), id).await
     }
 
     /// The object and its bytes, which belong together; `None`: there is no such object, or its
@@ -126,6 +146,41 @@ impl Bucket {
     ) -> Result<Vec<Object>, StorageError> {
         let found = self.0.ledger.list(self.name(), prefix, start_after, limit);
         Ok(found.await?)
+    }
+
+    /// One page of a folder: names that start with `prefix`, in the order of their bytes, after
+    /// `start_after` (`""`: from the start). Those with a `delimiter` behind the prefix are folders:
+    /// each is listed once, by its name up to the delimiter, and a folder that `start_after` lies in
+    /// counts as listed. Prefixes and objects together are at most `limit`.
+    ///
+    /// As in Firebase's lists, names with an empty segment (but for a leading slash) do not appear;
+    /// one that ends in a slash has one.
+    pub async fn list_folder(
+        &self,
+        prefix: &str,
+        delimiter: Option<char>,
+        start_after: &str,
+        limit: usize,
+    ) -> Result<Listing, StorageError> {
+        let ledger = &self.0.ledger;
+        let found = ledger.list_folder(self.name(), prefix, delimiter, start_after, limit);
+        Ok(found.await?)
+    }
+
+    /// Whether the bucket's `access` in the manifest lets the caller do that. Functions ask; nothing
+    /// else of a bucket does.
+    pub fn permits(
+        &self,
+        operation: Operation,
+        name: &ObjectName,
+        caller: Option<&Principal>,
+    ) -> bool {
+        access::permits(&self.0.spec.access, operation, name, caller)
+    }
+
+    /// Whether the caller may read every object whose name starts with `prefix`, and so list them.
+    pub fn permits_list(&self, prefix: &str, caller: Option<&Principal>) -> bool {
+        access::permits_list(&self.0.spec.access, prefix, caller)
     }
 }
 

@@ -14,7 +14,7 @@ use super::lock::ObjectLock;
 use super::place::Place;
 use super::publish;
 use super::work::{blocking, uninterrupted};
-use super::{BLOCK, Object, ObjectName, ObjectReader, StorageError};
+use super::{BLOCK, Object, ObjectName, ObjectReader, PutOptions, StorageError};
 use crate::ledger::{CommitObject, Content, Standing};
 
 /// Consumes the lock, so that it is held to the end even if the future is dropped before.
@@ -123,8 +123,7 @@ async fn adopt(
             name: name.clone(),
             owner,
             content,
-            content_type: None,
-            metadata: Default::default(),
+            options: PutOptions::default(),
             // Generations are given out from this time, which must not run ahead.
             now: modified.min(Timestamp::now()),
             staged: None,

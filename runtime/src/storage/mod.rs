@@ -27,6 +27,7 @@
 //! A file that lies where an object would, of which the ledger has never heard, was put there by a
 //! former server. It becomes an object when somebody asks for it by name.
 
+mod access;
 mod bucket;
 mod error;
 mod folder;
@@ -37,6 +38,7 @@ mod publish;
 mod quota;
 mod reader;
 mod recovery;
+mod session;
 mod staged;
 mod tree;
 mod upload;
@@ -48,11 +50,15 @@ use std::sync::Arc;
 
 use manifest::BucketSpec;
 
+pub use self::access::Operation;
 pub use self::bucket::Bucket;
 pub use self::error::StorageError;
 pub use self::reader::ObjectReader;
-pub use self::upload::{PutOptions, Upload};
-pub use crate::ledger::{InvalidObjectName, MetadataChange, Object, ObjectName};
+pub use self::session::{SessionWriter, UploadSession};
+pub use self::upload::Upload;
+pub use crate::ledger::{
+    InvalidObjectName, Listing, MetadataChange, Object, ObjectName, PutOptions, SessionState,
+};
 
 use self::folder::Folder;
 use self::tree::Tree;

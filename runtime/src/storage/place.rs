@@ -71,6 +71,11 @@ impl Place {
     }
 }
 
+/// The uid as it stands in names: one segment, whatever characters it has.
+pub(super) fn owner_segment(uid: &str) -> String {
+    uid.replace('%', "%25").replace('/', "%2F")
+}
+
 fn component(segment: &str, suffix: &str) -> String {
     let mut component = encoded(segment);
     if component.len() + suffix.len() > MAX_COMPONENT {

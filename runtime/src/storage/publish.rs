@@ -9,9 +9,8 @@ use super::bucket::BucketState;
 use super::folder::{Entry, Folder};
 use super::place::Place;
 use super::staged::StagedFile;
-use super::upload::PutOptions;
 use super::work::blocking;
-use super::{Object, ObjectName, StorageError};
+use super::{Object, ObjectName, PutOptions, StorageError};
 use crate::failpoint::{failpoint, left_out};
 use crate::ledger::{CommitObject, Content};
 
@@ -35,8 +34,7 @@ pub(super) async fn publish(
         name: name.clone(),
         owner: place.owner().to_owned(),
         content,
-        content_type: options.content_type,
-        metadata: options.metadata,
+        options,
         now: Timestamp::now(),
         staged: Some(staged.clone()),
         quota: bucket.spec.quota_per_user,

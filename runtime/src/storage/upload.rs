@@ -1,6 +1,5 @@
 //! One upload, from its first byte to the object.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -15,23 +14,13 @@ use super::publish::{self, Sealed};
 use super::quota::Claim;
 use super::staged::StagedFile;
 use super::work::{Lane, blocking, uninterrupted};
-use super::{BLOCK, Object, ObjectName, StorageError};
+use super::{BLOCK, Object, ObjectName, PutOptions, StorageError};
 use crate::failpoint::{failpoint, left_out};
 use crate::ledger::Content;
 
 /// How far the disk may lag behind an upload, in bytes. Writing early makes the last sync short,
 /// and that is also how often the free space is looked at.
 const SYNC_EVERY: u64 = 32 << 20;
-
-/// What an object is given beside its bytes.
-#[derive(Debug, Clone, Default)]
-pub struct PutOptions {
-    pub content_type: Option<String>,
-    /// Custom metadata.
-    pub metadata: BTreeMap<String, String>,
-    /// The bytes to come, if the sender says so: lets limits refuse before the first one.
-    pub content_length: Option<u64>,
-}
 
 /// Bytes on their way to becoming an object. Dropping it, at any point before
 /// [`Upload::finish`], leaves nothing behind.

@@ -27,8 +27,7 @@ fn commit_of(path: &str, staged: &str, bytes: &[u8]) -> CommitObject {
             crc32c: 0,
             sha256: [0; 32],
         },
-        content_type: None,
-        metadata: BTreeMap::new(),
+        options: PutOptions::default(),
         now: Timestamp::now(),
         staged: Some(staged.to_owned()),
         quota: None,
@@ -43,6 +42,7 @@ async fn an_object_lies_where_the_former_server_put_it() {
         content_type: Some("video/webm".to_owned()),
         metadata: [("originalFilename".to_owned(), "звук.webm".to_owned())].into(),
         content_length: Some(5),
+        ..PutOptions::default()
     };
     let mut upload = bucket.put(name("U1/a.webm"), options).await.unwrap();
     upload.write("he".into()).await.unwrap();
