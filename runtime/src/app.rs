@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use manifest::{FunctionSpec, Manifest};
 
 use crate::context::{Backends, InvocationId};
+use crate::forwarded::TrustedProxies;
 use crate::function::Function;
 use crate::health::Readiness;
 use crate::identity::{SenderVerifier, Verifier};
 use crate::policy::cors::CorsPolicy;
+use crate::policy::rate::RateLimiter;
 use crate::policy::slots::Slots;
 use crate::route::RouteTable;
 use crate::telemetry::access_log::AccessLog;
@@ -23,6 +25,7 @@ pub(crate) struct App {
     pub(crate) entries: Vec<Arc<Entry>>,
     /// For URLs that belong to no function.
     pub(crate) default_cors: Option<CorsPolicy>,
+    pub(crate) proxies: TrustedProxies,
     pub(crate) verifier: Verifier,
     pub(crate) senders: SenderVerifier,
     pub(crate) backends: Arc<Backends>,
@@ -38,12 +41,14 @@ pub(crate) struct Entry {
     pub(crate) function: Function,
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) slots: Slots,
+    pub(crate) rate_limiter: Option<RateLimiter>,
 }
 
 impl App {
     pub(crate) fn new(
         manifest: &Manifest,
         functions: Vec<(FunctionSpec, Function)>,
+        proxies: TrustedProxies,
         (verifier, senders): (Verifier, SenderVerifier),
         backends: Backends,
         access_log: Arc<AccessLog>,
@@ -54,6 +59,7 @@ impl App {
                 Arc::new(Entry {
                     cors: spec.cors.as_ref().map(CorsPolicy::new),
                     slots: Slots::new(spec.limits.concurrency),
+                    rate_limiter: spec.rate_limit.as_ref().map(RateLimiter::new),
                     spec: Arc::new(spec),
                     function,
                 })
@@ -63,6 +69,7 @@ impl App {
             routes: RouteTable::new(manifest, entries.iter().map(|entry| &*entry.spec)),
             entries,
             default_cors: manifest.default_cors.as_ref().map(CorsPolicy::new),
+            proxies,
             verifier,
             senders,
             backends: Arc::new(backends),

@@ -1,5 +1,6 @@
 //! What a function is given beside its input. It holds only what every function may use.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use manifest::FunctionSpec;
@@ -7,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
+use crate::forwarded::Client;
 use crate::identity::{AuthError, Principal};
 use crate::outbound::Outbound;
 use crate::route::Parameters;
@@ -29,6 +31,8 @@ struct Inner {
 pub(crate) struct Invoked {
     pub(crate) invocation: InvocationId,
     pub(crate) caller: Result<Arc<Principal>, AuthError>,
+    /// `None` for the delivery of an event.
+    pub(crate) client: Option<Client>,
     pub(crate) parameters: Parameters,
     pub(crate) deadline: Instant,
     /// From 1; a request is never repeated by the router.
@@ -43,6 +47,7 @@ impl Invoked {
         Self {
             invocation,
             caller: Err(AuthError::Missing),
+            client: None,
             parameters: Parameters::default(),
             deadline,
             attempt,
@@ -94,6 +99,18 @@ impl Context {
             Ok(principal) => Ok(principal),
             Err(error) => Err(*error),
         }
+    }
+
+    /// The address that the request came from, as far as it can be trusted: the connection's other end,
+    /// or whom the proxies name that the operator trusts. `None` for the delivery of an event.
+    pub fn address(&self) -> Option<IpAddr> {
+        Some(self.inner.invoked.client.as_ref()?.address)
+    }
+
+    /// `https://host[:port]` under which the client reached us, for links that lead back here. Without a
+    /// trusted proxy in between, it is the client who says which host. `None` for the delivery of an event.
+    pub fn origin(&self) -> Option<&str> {
+        self.inner.invoked.client.as_ref()?.origin()
     }
 
     /// The database that NEON_DATABASE_URL names, or the embedded one.

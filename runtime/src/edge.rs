@@ -51,7 +51,7 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<&str> {
 }
 
 /// A name or an address, perhaps with a port.
-fn is_host(host: &str) -> bool {
+pub(crate) fn is_host(host: &str) -> bool {
     !host.is_empty()
         && host
             .bytes()

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use manifest::ErrorFormat;
@@ -105,6 +106,7 @@ pub struct Error {
     message: Cow<'static, str>,
     pub(crate) allow: Option<HeaderValue>,
     pub(crate) format: Option<ErrorFormat>,
+    pub(crate) retry_after: Option<Duration>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -117,6 +119,7 @@ impl Error {
             message: message.into(),
             allow: None,
             format: None,
+            retry_after: None,
             source: None,
         }
     }
@@ -159,6 +162,14 @@ impl Error {
     #[must_use]
     pub fn in_format(mut self, format: ErrorFormat) -> Self {
         self.format = Some(format);
+        self
+    }
+
+    /// How long the caller should wait, told as `Retry-After` in whole seconds, rounded up. Without it a
+    /// 429 and a 503 say 5 s.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 

@@ -30,6 +30,7 @@ mod run;
 mod app;
 mod dispatch;
 mod edge;
+mod forwarded;
 mod health;
 mod invocation;
 mod policy;

@@ -32,7 +32,12 @@ pub(crate) async fn app(
     let backends = backends(registry, config, manifest, &services).await?;
     let verifiers = verifiers(config, manifest, &services)?;
     Ok(App::new(
-        manifest, functions, verifiers, backends, access_log,
+        manifest,
+        functions,
+        config.proxies.clone(),
+        verifiers,
+        backends,
+        access_log,
     ))
 }
 

@@ -1,5 +1,7 @@
 //! Making responses: the few shapes that functions and the runtime itself answer with.
 
+use std::time::Duration;
+
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
 use manifest::ErrorFormat;
@@ -9,6 +11,9 @@ use serde_json::json;
 use crate::body::Body;
 use crate::error::{Error, Result};
 use crate::function::Response;
+
+/// For a 429 and a 503 that do not say when to come again.
+const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
 
 /// A JSON response.
 ///
@@ -50,12 +55,17 @@ impl Error {
             ErrorFormat::Error => json!({"error": message}),
         };
         let mut response = typed(status, "application/json", body.to_string());
+        let mut wait = self.retry_after;
         match status {
             StatusCode::UNAUTHORIZED => set(&mut response, WWW_AUTHENTICATE, "Bearer"),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                set(&mut response, RETRY_AFTER, "5");
+                wait = wait.or(Some(RETRY_AFTER_DEFAULT));
             }
             _ => {}
+        }
+        if let Some(wait) = wait {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         if let Some(allow) = self.allow {
             response.headers_mut().insert(ALLOW, allow);

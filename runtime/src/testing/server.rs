@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{Folder, config};
+use super::{Environment, Folder, config};
 use crate::cli::unsigned_token;
 use crate::function::Registry;
 use crate::process::Runtimes;
@@ -31,8 +31,14 @@ impl TestServer {
     /// # Errors
     /// What keeps a server from starting, such as the faults of the manifest.
     pub async fn start(registry: &Registry) -> anyhow::Result<Self> {
+        Self::start_in(&Environment::default(), registry).await
+    }
+
+    /// # Errors
+    /// As [`Self::start`], and what is wrong with the environment.
+    pub async fn start_in(environment: &Environment, registry: &Registry) -> anyhow::Result<Self> {
         let folder = Folder::new()?;
-        let config = config(&folder);
+        let config = config(&folder, environment)?;
         let parsed = manifest::parse(registry.manifest);
         let manifest = parsed.manifest.with_context(|| {
             manifest::render(&parsed.faults, "manifest.toml", registry.manifest)
