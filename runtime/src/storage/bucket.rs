@@ -18,7 +18,7 @@ use super::{
     PutOptions, StorageError, access, lookup,
 };
 use crate::identity::Principal;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Standing};
 
 /// A bucket of the manifest. Clones are cheap and mean the same bucket.
 #[derive(Clone)]
@@ -56,6 +56,12 @@ impl Bucket {
     /// The bucket's key in the manifest.
     pub fn name(&self) -> &str {
         &self.0.spec.name
+    }
+
+    /// The name under which clients know the bucket, and its events call it: `[project] bucket`, or of
+    /// several buckets each one's key.
+    pub fn public_name(&self) -> &str {
+        self.0.ledger.public_name().unwrap_or(self.name())
     }
 
     /// The name of an object of `owner`, by the manifest's `object_name`. An owner with a slash becomes
@@ -134,6 +140,25 @@ impl Bucket {
         let _lock = self.0.locks.lock(name).await;
         let updated = self.0.ledger.update(self.name(), name, change);
         Ok(updated.await?)
+    }
+
+    /// Changes the object's metadata by what it is now, and nothing comes between: `change` sees the
+    /// object, and changes nothing with `None`. `None`: there is no such object, or nobody has asked
+    /// for that older file yet.
+    pub async fn revise(
+        &self,
+        name: &ObjectName,
+        change: impl FnOnce(&Object) -> Option<MetadataChange>,
+    ) -> Result<Option<Object>, StorageError> {
+        let _lock = self.0.locks.lock(name).await;
+        let found = self.0.ledger.find(self.name(), name).await?;
+        let Standing::Exists { object, .. } = found else {
+            return Ok(None);
+        };
+        match change(&object) {
+            None => Ok(Some(*object)),
+            Some(change) => Ok(self.0.ledger.update(self.name(), name, change).await?),
+        }
     }
 
     /// At most `limit` objects whose names start with `prefix`, in the order of the names' bytes,
