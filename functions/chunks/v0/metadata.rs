@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use runtime::{HeaderValue, MetadataChange, Object, PutOptions, Result};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::content::encoded;
 use super::bad_request;
@@ -118,7 +118,9 @@ impl Said {
         }
         let malformed =
             |error| bad_request("The metadata is not what it should be.").because(error);
-        let said: Self = serde_json::from_slice(json).map_err(malformed)?;
+        // A list would do for a struct.
+        let object: Map<String, Value> = serde_json::from_slice(json).map_err(malformed)?;
+        let said: Self = serde_json::from_value(object.into()).map_err(malformed)?;
         for text in [
             &said.content_type,
             &said.cache_control,
