@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::object_row::{
     find, forget_removal, insert, name_of, now_in_microseconds, parsed, write,
 };
+use super::sessions::finish_session;
 use super::{Ledger, MetadataChange, Object, ObjectName, PutOptions};
 use crate::database::sqlite::SqliteError;
 
@@ -33,6 +34,8 @@ pub(crate) struct CommitObject {
     pub(crate) staged: Option<String>,
     /// Bytes that all objects of the owner may have together.
     pub(crate) quota: Option<u64>,
+    /// The upload session that ends with this.
+    pub(crate) session: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +82,7 @@ impl Ledger {
     /// transaction. A file that is merely adopted is no event: nothing happened to it.
     ///
     /// After an error that is not [final](CommitError::is_final) only the next start knows.
-    pub(crate) async fn commit(&self, new: CommitObject) -> Result<Object, CommitError> {
+    pub(crate) async fn commit(&self, mut new: CommitObject) -> Result<Object, CommitError> {
         let announcer = self.announcer.clone();
         let (object, told) = self
             .sqlite
@@ -94,7 +97,11 @@ impl Ledger {
                 forget_removal(tx, &new.bucket, &new.name)?;
                 let happened = new.staged.is_some();
                 let replaced = find(tx, &new.bucket, &new.name)?;
+                let session = new.session.take();
                 let object = insert(tx, new)?;
+                if let Some(id) = session {
+                    finish_session(tx, &id, &object)?;
+                }
                 let mut told = false;
                 if happened {
                     let now = object.created;

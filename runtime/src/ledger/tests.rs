@@ -35,6 +35,7 @@ fn object(object_name: &str, size: u64) -> CommitObject {
         now: Timestamp::UNIX_EPOCH + 1.hour() + 1.nanosecond(),
         staged: None,
         quota: None,
+        session: None,
     }
 }
 

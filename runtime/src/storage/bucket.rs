@@ -9,7 +9,7 @@ use super::folder::Folder;
 use super::lock::ObjectLocks;
 use super::place::{Place, owner_segment};
 use super::quota::Claims;
-use super::session::{self, UploadSession};
+use super::session::{self, Sessions, UploadSession};
 use super::tree::Tree;
 use super::upload::Upload;
 use super::work::uninterrupted;
@@ -31,6 +31,23 @@ pub(super) struct BucketState {
     pub(super) ledger: Ledger,
     pub(super) locks: Arc<ObjectLocks>,
     pub(super) claims: Arc<Claims>,
+    pub(super) sessions: Sessions,
+}
+
+impl BucketState {
+    /// Bytes of all objects of the owner; `None`: as many as they like, or objects of nobody.
+    pub(super) fn quota_of(&self, owner: &str) -> Option<u64> {
+        self.spec.quota_per_user.filter(|_| !owner.is_empty())
+    }
+
+    /// `size`: bytes of one object.
+    pub(super) fn check_size(&self, size: u64) -> Result<(), StorageError> {
+        let limit = self.spec.max_object;
+        if size > limit {
+            return Err(StorageError::TooLarge { limit });
+        }
+        Ok(())
+    }
 }
 
 impl Bucket {
@@ -42,6 +59,7 @@ impl Bucket {
             ledger,
             locks: Arc::default(),
             claims: Arc::default(),
+            sessions: Sessions::default(),
         }))
     }
 
@@ -114,7 +132,7 @@ impl Bucket {
         &self,
         name: &ObjectName,
     ) -> Result<Option<(Object, ObjectReader)>, StorageError> {
-        let place = Place::of(name, &self.0.spec.object_name)?;
+        let place = Place::of(name, &self.0.spec.object_name);
         let lock = self.0.locks.lock(name).await;
         lookup::open(self.0.clone(), name.clone(), place, lock).await
     }
@@ -127,19 +145,20 @@ impl Bucket {
     /// Deletes the object, durably, and returns what it was; `None`: there was none. Once polled it
     /// runs to its end, even if the future is dropped.
     pub async fn delete(&self, name: &ObjectName) -> Result<Option<Object>, StorageError> {
-        let place = Place::of(name, &self.0.spec.object_name)?;
+        let place = Place::of(name, &self.0.spec.object_name);
         uninterrupted(lookup::delete(self.0.clone(), name.clone(), place)).await
     }
 
-    /// Changes the object's metadata and returns what it is now; `None`: there is no such object.
+    /// Changes the object's metadata and returns what it is now, with a new metageneration even if
+    /// nothing differs; `None`: there is no such object. Once polled it runs to its end, even if the
+    /// future is dropped.
     pub async fn update(
         &self,
         name: &ObjectName,
         change: MetadataChange,
     ) -> Result<Option<Object>, StorageError> {
-        let _lock = self.0.locks.lock(name).await;
-        let updated = self.0.ledger.update(self.name(), name, change);
-        Ok(updated.await?)
+        let place = Place::of(name, &self.0.spec.object_name);
+        uninterrupted(lookup::update(self.0.clone(), name.clone(), place, change)).await
     }
 
     /// Changes the object's metadata by what it is now, and nothing comes between: `change` sees the

@@ -31,8 +31,10 @@ mod access;
 mod bucket;
 mod error;
 mod folder;
+mod intake;
 mod lock;
 mod lookup;
+mod measure;
 mod place;
 mod publish;
 mod quota;
@@ -46,8 +48,10 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use manifest::BucketSpec;
 
 pub use self::access::Operation;
@@ -70,10 +74,15 @@ const BLOCK: usize = 256 * 1024;
 
 const STAGING: &str = ".staging";
 
+/// How often upload sessions are looked through for those whose time is up.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+
 /// Every bucket of the manifest, on one disk.
 #[derive(Clone)]
-pub(crate) struct Storage {
-    buckets: Arc<BTreeMap<String, Bucket>>,
+pub(crate) struct Storage(Arc<Parts>);
+
+struct Parts {
+    buckets: BTreeMap<String, Bucket>,
     staging: Arc<Folder>,
     ledger: Ledger,
 }
@@ -100,30 +109,50 @@ impl Storage {
             buckets.insert(name.clone(), bucket);
         }
         recovery::recover(&staging, &buckets, &ledger).await?;
-        Ok(Self {
-            buckets: Arc::new(buckets),
+        let parts = Arc::new(Parts {
+            buckets,
             staging,
             ledger,
-        })
+        });
+        tokio::spawn(sweep(Arc::downgrade(&parts)));
+        Ok(Self(parts))
     }
 
     /// `name` is the bucket's key in the manifest.
     pub(crate) fn bucket(&self, name: &str) -> Option<Bucket> {
-        self.buckets.get(name).cloned()
+        self.0.buckets.get(name).cloned()
     }
 
     /// What happened to the objects, and who still has to be told.
     pub(crate) fn ledger(&self) -> &Ledger {
-        &self.ledger
+        &self.0.ledger
     }
 
     /// Whether an upload could start now: the ledger answers, and the disk has the room that every
     /// bucket wants left free.
     pub(crate) async fn check(&self) -> Result<(), StorageError> {
-        self.ledger.ping().await?;
-        let min_free = self.buckets.values().map(Bucket::min_free).max();
-        let staging = self.staging.clone();
+        self.0.ledger.ping().await?;
+        let min_free = self.0.buckets.values().map(Bucket::min_free).max();
+        let staging = self.0.staging.clone();
         blocking(move || staging.check_free(min_free.unwrap_or_default())).await
+    }
+}
+
+/// Ends with the storage.
+async fn sweep(parts: Weak<Parts>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let Some(parts) = parts.upgrade() else { return };
+        if let Err(error) = parts.expire(Timestamp::now()).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "expired upload sessions stay for now");
+        }
+    }
+}
+
+impl Parts {
+    async fn expire(&self, now: Timestamp) -> Result<(), StorageError> {
+        session::expire(&self.staging, &self.buckets, &self.ledger, now).await
     }
 }
 

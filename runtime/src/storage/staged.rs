@@ -1,27 +1,26 @@
-//! A file in the staging folder: bytes that no object owns yet. Dropping one removes it.
+//! A file in the staging folder: bytes that no object owns yet.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{self, SHA256};
 use uuid::Uuid;
 
 use super::folder::Folder;
+use super::measure::{Measures, Tally};
 use crate::failpoint::{failpoint, left_out};
 
 pub(super) struct StagedFile {
     id: String,
     staging: Arc<Folder>,
     file: File,
-    size: u64,
-    crc32c: u32,
-    sha256: digest::Context,
+    tally: Tally,
     /// Whether dropping this removes the file.
     owned: bool,
 }
 
 impl StagedFile {
+    /// A new one. Dropping it removes the file.
     pub(super) fn create(staging: Arc<Folder>) -> io::Result<Self> {
         let id = Uuid::now_v7().simple().to_string();
         let file = staging.create_file(&id)?;
@@ -29,19 +28,49 @@ impl StagedFile {
             id,
             staging,
             file,
-            size: 0,
-            crc32c: 0,
-            sha256: digest::Context::new(&SHA256),
+            tally: Tally::default(),
             owned: true,
         })
     }
 
-    /// Writes and hashes; MD5, the slowest, has a thread of its own.
+    /// One that an upload session keeps: its first `size` bytes, to go on behind them. What follows
+    /// is cut off: nobody was promised it. Without `measures` the bytes are read to take them.
+    /// `None`: the file is gone, or has not as many bytes.
+    pub(super) fn reopen(
+        staging: Arc<Folder>,
+        id: &str,
+        size: u64,
+        measures: Option<Measures>,
+    ) -> io::Result<Option<(Self, Measures)>> {
+        let Some(mut file) = staging.open_file_to_write(id)? else {
+            return Ok(None);
+        };
+        let found = file.metadata()?.len();
+        if found < size {
+            return Ok(None);
+        }
+        if found > size {
+            file.set_len(size)?;
+        }
+        let measures = match measures {
+            Some(measures) => measures,
+            None => Measures::read(&file)?,
+        };
+        file.seek(SeekFrom::Start(size))?;
+        let staged = Self {
+            id: id.to_owned(),
+            staging,
+            file,
+            tally: measures.tally.clone(),
+            owned: false,
+        };
+        Ok(Some((staged, measures)))
+    }
+
+    /// Writes and hashes, for all hashes but the MD5.
     pub(super) fn append(&mut self, block: &[u8]) -> io::Result<()> {
         self.file.write_all(block)?;
-        self.size += block.len() as u64;
-        self.crc32c = crc32c::crc32c_append(self.crc32c, block);
-        self.sha256.update(block);
+        self.tally.update(block);
         failpoint!("mid-write")
     }
 
@@ -49,17 +78,8 @@ impl StagedFile {
         &self.id
     }
 
-    pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
-    pub(super) fn crc32c(&self) -> u32 {
-        self.crc32c
-    }
-
-    pub(super) fn sha256(&self) -> [u8; 32] {
-        let digest = self.sha256.clone().finish();
-        digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// A second handle, for syncing while the first one writes.

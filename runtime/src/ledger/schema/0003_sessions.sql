@@ -20,4 +20,4 @@ CREATE TABLE upload_sessions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX upload_sessions_expiring ON upload_sessions (expires);
-CREATE INDEX upload_sessions_active ON upload_sessions (bucket, owner) WHERE state = 'active';
+CREATE INDEX upload_sessions_active ON upload_sessions (updated) WHERE state = 'active';

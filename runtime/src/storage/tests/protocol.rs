@@ -31,6 +31,7 @@ fn commit_of(path: &str, staged: &str, bytes: &[u8]) -> CommitObject {
         now: Timestamp::now(),
         staged: Some(staged.to_owned()),
         quota: None,
+        session: None,
     }
 }
 
