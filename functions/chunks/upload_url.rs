@@ -4,6 +4,8 @@
 //! The shape is that of S3's POST with a policy, because the clients of this endpoint were written for
 //! it: a form with all the fields first and the file last.
 
+use std::time::Duration;
+
 use runtime::{
     Body, Context, Error, ErrorCode, HeaderValue, Operation, PutOptions, Request, Response, Result,
     SessionState, StatusCode, UploadSession, json,
@@ -15,6 +17,8 @@ use super::filename::Filename;
 use super::form::Form;
 use super::{DIRECT_UPLOAD, permission};
 
+/// From when a URL is handed out until it is of no use.
+const LIFETIME: Duration = Duration::from_secs(3600);
 /// Bytes of the JSON that asks for a URL.
 const LONGEST_WISH: usize = 16 << 10;
 
@@ -45,7 +49,9 @@ pub(super) async fn hand_out(context: &Context, request: Request) -> Result<Resp
         metadata: [("originalFilename".to_owned(), filename.to_string())].into(),
         ..PutOptions::default()
     };
-    let session = bucket.start_session(name.clone(), options).await?;
+    let session = bucket
+        .start_session_for(LIFETIME, name.clone(), options)
+        .await?;
     let no_origin = || Error::new(ErrorCode::InvalidArgument, "A request needs a Host.");
     json(
         StatusCode::OK,

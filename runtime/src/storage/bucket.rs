@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use manifest::BucketSpec;
 
 use super::folder::Folder;
@@ -115,7 +117,19 @@ impl Bucket {
         name: ObjectName,
         options: PutOptions,
     ) -> Result<UploadSession, StorageError> {
-        session::start(self.0.clone(), name, options).await
+        session::start(self.0.clone(), name, options, session::LIFETIME).await
+    }
+
+    /// The same for a session that expires earlier.
+    pub async fn start_session_for(
+        &self,
+        lifetime: Duration,
+        name: ObjectName,
+        options: PutOptions,
+    ) -> Result<UploadSession, StorageError> {
+        let lifetime = SignedDuration::try_from(lifetime).unwrap_or(session::LIFETIME);
+        let lifetime = lifetime.min(session::LIFETIME);
+        session::start(self.0.clone(), name, options, lifetime).await
     }
 
     /// The session of that id, as it stands now: what has come by now is made durable first. `None`:
