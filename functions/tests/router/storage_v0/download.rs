@@ -188,7 +188,10 @@ async fn a_compressed_object_is_decompressed_for_who_cannot() {
         assert!(reply.body == plain, "{} bytes", reply.body.len());
         assert_eq!(reply.header("content-encoding"), "");
         assert_eq!(reply.header("content-length"), "");
-        assert!(reply.header("vary").contains("Accept-Encoding"), "{reply:?}");
+        assert!(
+            reply.header("vary").contains("Accept-Encoding"),
+            "{reply:?}"
+        );
         assert_ne!(reply.header("etag"), raw.header("etag"));
     }
     let head = send(router.call("HEAD", &media(NAME))).await;
