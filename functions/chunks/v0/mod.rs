@@ -4,6 +4,7 @@
 //! by the status of an answer and never read the text of a refusal; a 5xx, 408 or 429 they repeat for
 //! minutes, so nothing that stays as it is may be answered with one.
 
+mod boundary;
 mod download;
 mod gzip;
 mod list;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::super::content::{encoded, insert};
 use super::metadata::{Said, resource};
-use super::upload::{authorized_name, given_name, options};
+use super::upload::{name_in_json, name_in_url, options};
 use super::{Call, bad_request, not_found, short, text};
 
 /// Bytes; what Cloud Storage says.
@@ -27,17 +27,14 @@ const RECEIVED: HeaderName = HeaderName::from_static("x-goog-upload-size-receive
 const CHUNK_GRANULARITY: HeaderName = HeaderName::from_static("x-goog-upload-chunk-granularity");
 
 pub(super) async fn start(call: &Call<'_>, request: Request) -> Result<Response> {
-    // Before the body is read, when the URL names the object; the SDKs' always do.
-    if given_name(call).is_some() {
-        authorized_name(call, None)?;
-    }
+    let name = name_in_url(call)?;
     let length = total_length(request.headers())?;
     let content_type = ["header-content-type", "content-type"]
         .iter()
         .find_map(|name| text(request.headers(), &format!("x-goog-upload-{name}")))
         .map(str::to_owned);
     let said = Said::read(&short(request.into_body()).await?)?;
-    let name = authorized_name(call, said.name.as_deref())?;
+    let name = name.map_or_else(|| name_in_json(call, &said), Ok)?;
     let options = options(said, &name, content_type, length);
     let session = call.bucket.start_session(name, options).await?;
 
@@ -153,20 +150,10 @@ async fn receive(
         writer => writer?,
     };
     let (mut body, mut end) = (request.into_body(), offset);
-    let read = loop {
-        match body.chunk().await {
-            None => break Ok(()),
-            Some(Err(error)) => break Err(error),
-            Some(Ok(piece)) => {
-                end += piece.len() as u64;
-                writer.write(piece).await?;
-            }
-        }
-    };
-    if let Err(error) = read {
-        // What came of it is kept, so that the sender need not begin anew.
-        writer.close().await?;
-        return Err(error);
+    // A connection that breaks drops the writer, which keeps the whole blocks that came.
+    while let Some(piece) = body.chunk().await.transpose()? {
+        end += piece.len() as u64;
+        writer.write(piece).await?;
     }
     if !is_last {
         let session = writer.close().await?;

@@ -2,7 +2,8 @@
 //! begins.
 
 use runtime::{
-    Body, Object, ObjectName, Operation, PutOptions, Request, Response, Result, StatusCode, json,
+    Body, Error, Object, ObjectName, Operation, PutOptions, Request, Response, Result, StatusCode,
+    json,
 };
 
 use super::metadata::{Said, TOKENS, resource};
@@ -22,7 +23,7 @@ pub(super) async fn answer(call: &Call<'_>, request: Request) -> Result<Response
         let content_type = content_type.unwrap_or_default();
         return of_two_parts(call, &content_type, request.into_body()).await;
     }
-    let name = authorized_name(call, None)?;
+    let name = name_in_url(call)?.ok_or_else(nameless)?;
     let options = options(Said::default(), &name, content_type, length);
     let mut upload = call.bucket.put(name, options).await?;
     let mut body = request.into_body();
@@ -33,13 +34,10 @@ pub(super) async fn answer(call: &Call<'_>, request: Request) -> Result<Response
 }
 
 async fn of_two_parts(call: &Call<'_>, content_type: &str, body: Body) -> Result<Response> {
-    // Before the body is read, when the URL names the object; the SDKs' always do.
-    if given_name(call).is_some() {
-        authorized_name(call, None)?;
-    }
+    let name = name_in_url(call)?;
     let (head, mut parts) = Multipart::open(content_type, body).await?;
     let said = Said::read(&head.json)?;
-    let name = authorized_name(call, said.name.as_deref())?;
+    let name = name.map_or_else(|| name_in_json(call, &said), Ok)?;
     let options = options(said, &name, head.content_type, None);
     let mut upload = call.bucket.put(name, options).await?;
     while let Some(piece) = parts.chunk().await? {
@@ -48,16 +46,26 @@ async fn of_two_parts(call: &Call<'_>, content_type: &str, body: Body) -> Result
     done(call, &upload.finish().await?)
 }
 
-/// The name in the query, else in the path, else in the JSON, once the caller may write it.
-pub(super) fn authorized_name(call: &Call<'_>, said: Option<&str>) -> Result<ObjectName> {
-    let name = given_name(call).or(said);
-    let name = object_name(name.ok_or_else(|| bad_request("The object has no name."))?)?;
+/// The name in the query, else in the path, once the caller may write it: the SDKs always give it, and
+/// are refused before anything reads the body.
+pub(super) fn name_in_url(call: &Call<'_>) -> Result<Option<ObjectName>> {
+    let name = call.query.get("name").or(call.name.as_deref());
+    name.map(|name| writable(call, name)).transpose()
+}
+
+/// For a URL without a name.
+pub(super) fn name_in_json(call: &Call<'_>, said: &Said) -> Result<ObjectName> {
+    writable(call, said.name.as_deref().ok_or_else(nameless)?)
+}
+
+fn writable(call: &Call<'_>, name: &str) -> Result<ObjectName> {
+    let name = object_name(name)?;
     call.check(Operation::Write, &name)?;
     Ok(name)
 }
 
-pub(super) fn given_name<'c>(call: &'c Call<'_>) -> Option<&'c str> {
-    call.query.get("name").or(call.name.as_deref())
+fn nameless() -> Error {
+    bad_request("The object has no name.")
 }
 
 /// What becomes of what was said: every object that a client uploads here can be shared by its token.
