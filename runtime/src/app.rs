@@ -15,7 +15,9 @@ use crate::policy::cors::CorsPolicy;
 use crate::policy::rate::RateLimiter;
 use crate::policy::slots::Slots;
 use crate::route::RouteTable;
+use crate::secrets::Secret;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::{Deliveries, Responses};
 
 /// Invocations in the whole process; beyond it, memory is the next thing to go.
 const IN_FLIGHT: u32 = 10_000;
@@ -33,6 +35,10 @@ pub(crate) struct App {
     pub(crate) in_flight: Slots,
     pub(crate) invocations: InvocationIds,
     pub(crate) readiness: Readiness,
+    /// Whoever holds it may read the metrics; without one there are none.
+    pub(crate) admin_token: Option<Secret>,
+    /// To requests for URLs that belong to no function.
+    pub(crate) responses: Responses,
 }
 
 /// One function, with everything about it that a request needs resolved.
@@ -42,13 +48,15 @@ pub(crate) struct Entry {
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) slots: Slots,
     pub(crate) rate_limiter: Option<RateLimiter>,
+    pub(crate) responses: Responses,
+    pub(crate) deliveries: Deliveries,
 }
 
 impl App {
     pub(crate) fn new(
         manifest: &Manifest,
         functions: Vec<(FunctionSpec, Function)>,
-        proxies: TrustedProxies,
+        (proxies, admin_token): (TrustedProxies, Option<Secret>),
         (verifier, senders): (Verifier, SenderVerifier),
         backends: Backends,
         access_log: Arc<AccessLog>,
@@ -57,9 +65,14 @@ impl App {
             .into_iter()
             .map(|(spec, function)| {
                 Arc::new(Entry {
-                    cors: spec.cors.as_ref().map(CorsPolicy::new),
+                    cors: spec
+                        .cors
+                        .as_ref()
+                        .map(|cors| CorsPolicy::new(cors, Some(&spec.trigger))),
                     slots: Slots::new(spec.limits.concurrency),
                     rate_limiter: spec.rate_limit.as_ref().map(RateLimiter::new),
+                    responses: Responses::default(),
+                    deliveries: Deliveries::default(),
                     spec: Arc::new(spec),
                     function,
                 })
@@ -68,7 +81,10 @@ impl App {
         Self {
             routes: RouteTable::new(manifest, entries.iter().map(|entry| &*entry.spec)),
             entries,
-            default_cors: manifest.default_cors.as_ref().map(CorsPolicy::new),
+            default_cors: manifest
+                .default_cors
+                .as_ref()
+                .map(|cors| CorsPolicy::new(cors, None)),
             proxies,
             verifier,
             senders,
@@ -77,6 +93,8 @@ impl App {
             in_flight: Slots::new(IN_FLIGHT),
             invocations: InvocationIds::new(),
             readiness: Readiness::default(),
+            admin_token,
+            responses: Responses::default(),
         }
     }
 }

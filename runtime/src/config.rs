@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) oidc_jwks_url: String,
     /// Whoever holds it may send events.
     pub(crate) event_token: Option<Secret>,
+    /// Whoever holds it may read the metrics.
+    pub(crate) admin_token: Option<Secret>,
     pub(crate) log_level: String,
 }
 
@@ -79,7 +81,8 @@ impl Config {
             overrides: Overrides::from_environment(),
             jwks_url: url("FIREBASE_JWKS_URL", FIREBASE_KEYS)?,
             oidc_jwks_url: url("GOOGLE_JWKS_URL", GOOGLE_KEYS)?,
-            event_token: event_token()?,
+            event_token: token("EVENT_TOKEN")?,
+            admin_token: token("ADMIN_TOKEN")?,
             log_level: log_level()?,
         })
     }
@@ -140,14 +143,12 @@ fn url(name: &str, default: &str) -> anyhow::Result<String> {
 }
 
 /// Short enough to guess is as good as none.
-const SHORTEST_EVENT_TOKEN: usize = 16;
+const SHORTEST_TOKEN: usize = 16;
 
-fn event_token() -> anyhow::Result<Option<Secret>> {
-    match secret("EVENT_TOKEN") {
-        Some(token) if token.expose().len() < SHORTEST_EVENT_TOKEN => {
-            bail!(
-                "EVENT_TOKEN has fewer than {SHORTEST_EVENT_TOKEN} characters; write a random one"
-            )
+fn token(name: &str) -> anyhow::Result<Option<Secret>> {
+    match secret(name) {
+        Some(token) if token.expose().len() < SHORTEST_TOKEN => {
+            bail!("{name} has fewer than {SHORTEST_TOKEN} characters; write a random one")
         }
         token => Ok(token),
     }

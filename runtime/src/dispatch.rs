@@ -7,22 +7,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::Request as HttpRequest;
 use http::header::{CONNECTION, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, Request as HttpRequest};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use manifest::ErrorFormat;
+use manifest::{ErrorFormat, Trigger};
 
 use crate::app::{App, Entry};
 use crate::body::Body;
 use crate::context::InvocationId;
-use crate::error::{Chain, Error, Result};
+use crate::error::{Error, Result};
 use crate::forwarded::{self, Client};
 use crate::function::{Response, Signature};
 use crate::policy::cors;
+use crate::respond::{Telling, told_status};
 use crate::route::{RouteMatch, Unmatched};
 use crate::telemetry::access_log::{Line, Traced};
-use crate::{edge, health, invocation, policy};
+use crate::{callable, edge, health, invocation, policy, telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -47,12 +48,17 @@ pub(crate) async fn respond(
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID, value);
     }
+    let status = told_status(&response);
+    match function {
+        Some(index) => app.entries[index].responses.count(status),
+        None => app.responses.count(status),
+    }
     app.access_log.record(&Line {
         function: function.map_or("", |index| &app.entries[index].spec.name),
         invocation: id.as_str(),
         method: method.as_str(),
         path: uri.path(),
-        status: response.status().as_u16(),
+        status: status.as_u16(),
         duration: started.elapsed(),
         traced,
     });
@@ -68,11 +74,11 @@ async fn answer(
 ) -> (Option<usize>, Response) {
     let host = match edge::check(&request) {
         Ok(host) => host,
-        Err(error) => return (None, refuse_and_close(error)),
+        Err(error) => return (None, close(error.told(telling(&request, None)))),
     };
     let method = cors::requested_method(request.method(), request.headers());
     let path = request.uri().path();
-    let route = match health::owns(path) {
+    let route = match health::owns(app, path) {
         true => Err(Unmatched::not_found()),
         false => app.routes.lookup(host, &method, path),
     };
@@ -95,7 +101,7 @@ async fn answer(
         (None, Ok(route)) => call(app, id, client, route, request).await,
         (None, Err(unmatched)) => match health::answer(app, &request).await {
             Some(response) => response,
-            None => refuse(unmatched.error, entry, request),
+            None => refuse(unmatched.error, telling(&request, entry), request),
         },
     };
     cors.apply(&mut response);
@@ -112,9 +118,13 @@ async fn call(
 ) -> Response {
     let entry = &app.entries[route.function];
     let uri = route.seen_uri(request.uri());
-    let admitted = policy::admit(app, entry, request.headers(), client, route.parameters, id).await;
+    let telling = telling(&request, Some(entry));
+    let admitted = match check_form(&entry.spec.trigger, &request) {
+        Ok(()) => policy::admit(app, entry, request.headers(), client, route.parameters, id).await,
+        Err(error) => Err(error),
+    };
     let result: Result<Response> = match admitted {
-        Err(error) => return refuse(error, Some(entry), request),
+        Err(error) => return refuse(error, telling, request),
         Ok(admitted) => {
             let request = invocation::seen(request, uri, &entry.spec.limits);
             match &entry.function.0 {
@@ -128,39 +138,44 @@ async fn call(
         }
     };
     result.unwrap_or_else(|error| {
-        log_failure(&error, &entry.spec.name, id);
-        error.into_response(entry.spec.error_format)
+        telemetry::failed(&error, &entry.spec.name, id);
+        error.told(telling)
     })
 }
 
-/// A failure is logged once, here, with the cause that the caller does not read.
-fn log_failure(error: &Error, function: &str, id: InvocationId) {
-    let cause = std::error::Error::source(error).map(|cause| Chain(cause).to_string());
-    let cause = cause.unwrap_or_default();
-    let invocation = id.as_str();
-    if error.status().is_server_error() {
-        tracing::error!(function, invocation, cause, "{error}");
-    } else {
-        tracing::debug!(function, invocation, cause, "{error}");
+/// How the client of a request is told of whatever goes wrong with it. An SDK that asks a callable for a
+/// stream understands events alone; a POST that asks so of no function at all is an SDK's too.
+fn telling(request: &HttpRequest<Incoming>, entry: Option<&Entry>) -> Telling {
+    let calls = match entry.map(|entry| &entry.spec.trigger) {
+        Some(trigger) => matches!(trigger, Trigger::Callable(_)),
+        None => request.method() == Method::POST,
+    };
+    match calls && callable::asks_for_stream(request.headers()) {
+        true => Telling::Event,
+        false => Telling::Status(entry.map_or(ErrorFormat::Firebase, |e| e.spec.error_format)),
+    }
+}
+
+/// What a trigger demands of a request whoever its caller is.
+fn check_form(trigger: &Trigger, request: &HttpRequest<Incoming>) -> Result<()> {
+    match trigger {
+        Trigger::Callable(_) => callable::check_head(request.method(), request.headers()),
+        Trigger::Http(_) | Trigger::Storage(_) | Trigger::Event(_) => Ok(()),
     }
 }
 
 /// A refusal before anything read the body. When there is one, the connection closes, once the client
 /// had the time to read the answer: nobody knows how much of the body is still to come.
-fn refuse(error: Error, entry: Option<&Entry>, request: HttpRequest<Incoming>) -> Response {
-    let format = entry.map_or(ErrorFormat::Firebase, |entry| entry.spec.error_format);
-    let mut response = error.into_response(format);
+fn refuse(error: Error, telling: Telling, request: HttpRequest<Incoming>) -> Response {
+    let response = error.told(telling);
     let unread = Body::request(request.into_body(), 0, Duration::ZERO);
-    if !unread.is_end_stream() {
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
+    match unread.is_end_stream() {
+        true => response,
+        false => close(response),
     }
-    response
 }
 
-fn refuse_and_close(error: Error) -> Response {
-    let mut response = error.into_response(ErrorFormat::Firebase);
+fn close(mut response: Response) -> Response {
     response
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));

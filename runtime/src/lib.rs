@@ -7,7 +7,7 @@
 //!   ◀──────────── response, or Error -> response; CORS, request id and a log line on both ◀──┘
 //! ```
 //!
-//! an event, which starts where an object changes:
+//! an event, which starts where an object changes or a function publishes:
 //!
 //! ```text
 //! storage ─▶ ledger (object + event + deliveries) ─▶ events::worker ─▶ invocation ─▶ function
@@ -19,6 +19,7 @@
 //! ```text
 //! context.bucket(…)  ─▶ storage ─▶ ledger     bytes on the disk; what they are, in SQLite beside them
 //! context.database() ─▶ database              PostgreSQL, or SQLite
+//! context.publish(…) ─▶ ledger                an event, for the functions that subscribe to its type
 //! ```
 
 mod cli;
@@ -28,6 +29,7 @@ mod process;
 mod run;
 
 mod app;
+mod connection;
 mod dispatch;
 mod edge;
 mod forwarded;
@@ -38,6 +40,7 @@ mod route;
 mod server;
 
 mod body;
+mod callable;
 mod context;
 mod error;
 mod function;
@@ -45,6 +48,7 @@ mod identity;
 mod outbound;
 mod respond;
 mod secrets;
+mod stream;
 
 mod database;
 mod events;
@@ -52,6 +56,7 @@ mod ledger;
 mod storage;
 
 mod failpoint;
+mod pace;
 mod telemetry;
 mod tls;
 
@@ -66,7 +71,9 @@ pub use database::{
 };
 pub use error::{Error, ErrorCode, Result};
 pub use events::{CloudEvent, SpecVersion, StorageObjectData};
-pub use function::{EventFunction, Function, HttpFunction, Json, Raw, Registry, Request, Response};
+pub use function::{
+    CallableFunction, EventFunction, Function, HttpFunction, Json, Raw, Registry, Request, Response,
+};
 pub use identity::{AuthError, Principal};
 pub use outbound::Outbound;
 pub use respond::{json, set, typed};
@@ -74,6 +81,7 @@ pub use storage::{
     Bucket, InvalidObjectName, Listing, MetadataChange, Object, ObjectName, ObjectReader,
     Operation, PutOptions, SessionState, SessionWriter, StorageError, Upload, UploadSession,
 };
+pub use stream::stream;
 
 /// The shapes of refusals.
 pub use manifest::ErrorFormat;

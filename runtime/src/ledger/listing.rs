@@ -174,3 +174,61 @@ fn beyond(prefix: &str) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_lies_between_a_folder_and_what_is_beyond_it() {
+        for (prefix, next) in [
+            ("a/", Some("a0")),
+            ("é", Some("ê")),
+            ("a\u{d7ff}", Some("a\u{e000}")),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{10ffff}\u{10ffff}", None),
+            ("", None),
+        ] {
+            assert_eq!(beyond(prefix).as_deref(), next, "{prefix:?}");
+        }
+    }
+
+    /// The backend's rule, as far as its emulator shows it.
+    #[test]
+    fn a_name_with_an_empty_segment_is_hidden() {
+        for (name, shown) in [
+            ("a", true),
+            ("a/b", true),
+            ("/a", true),
+            ("/a/b", true),
+            ("", false),
+            ("/", false),
+            ("a/", false),
+            ("a//b", false),
+            ("//a", false),
+            ("/a/", false),
+        ] {
+            assert_eq!(is_shown(name), shown, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_a_folder_is_jumped_over() {
+        let connection = Connection::open_in_memory().unwrap();
+        let names = "CREATE TABLE objects (bucket TEXT, name TEXT, PRIMARY KEY (bucket, name));
+            INSERT INTO objects VALUES ('b', 'a/1'), ('b', 'a/2'), ('b', 'a0'), ('c', 'a00')";
+        connection.execute_batch(names).unwrap();
+        let mut page = Page {
+            bucket: "b".to_owned(),
+            prefix: String::new(),
+            delimiter: Some('/'),
+            limit: 1,
+            listing: Listing::default(),
+        };
+        let from = page.read(&connection, "").unwrap();
+        assert_eq!(from.as_deref(), Some("a0"));
+        assert_eq!(page.read(&connection, "a0").unwrap(), None);
+        assert_eq!(page.listing.prefixes, ["a/"]);
+        assert_eq!(page.listing.next.as_deref(), Some("a/"));
+    }
+}

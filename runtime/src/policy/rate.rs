@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use manifest::{RateKey, RateLimit};
 
+use crate::telemetry::metrics::Counter;
+
 const SHARDS: usize = 64;
 /// With all shards some 100 000 callers that have called lately; 3 MB.
 const CALLERS_PER_SHARD: usize = 1_600;
@@ -28,6 +30,7 @@ pub(crate) struct RateLimiter {
     started: Instant,
     callers: Table,
     addresses: Table,
+    refused: Counter,
 }
 
 impl RateLimiter {
@@ -39,6 +42,7 @@ impl RateLimiter {
             started: Instant::now(),
             callers: Table::new(),
             addresses: Table::new(),
+            refused: Counter::default(),
         }
     }
 
@@ -48,6 +52,12 @@ impl RateLimiter {
     /// One too many, which does not count: how long until the next is let through.
     pub(crate) fn count(&self, uid: Option<&str>, address: IpAddr) -> Result<(), Duration> {
         self.count_at(self.started.elapsed(), uid, address)
+            .inspect_err(|_| self.refused.increment())
+    }
+
+    /// Requests that were too many.
+    pub(crate) fn refused(&self) -> &Counter {
+        &self.refused
     }
 
     fn count_at(&self, now: Duration, uid: Option<&str>, address: IpAddr) -> Result<(), Duration> {

@@ -53,23 +53,20 @@ fn wanted(rule: &AccessRule, operation: Operation) -> Access {
     }
 }
 
-/// `owner` is the segment where the pattern has `{uid}`.
-fn allows(access: Access, owner: Option<&str>, caller: Option<&Principal>) -> bool {
+/// `owner` is the segment where the pattern has `{uid}`; empty: nobody.
+fn allows(access: Access, owner: &str, caller: Option<&Principal>) -> bool {
+    let is_owner = |caller: &Principal| !owner.is_empty() && owner == owner_segment(&caller.uid);
     match access {
         Access::Anyone => true,
         Access::SignedIn => caller.is_some(),
-        Access::Owner => match (owner, caller) {
-            (Some(owner), Some(caller)) => owner == owner_segment(&caller.uid),
-            _ => false,
-        },
+        Access::Owner => caller.is_some_and(is_owner),
         Access::Nobody => false,
     }
 }
 
-/// `None`: the pattern does not match; otherwise the segment of `{uid}`, if the pattern has one.
-#[expect(clippy::option_option, reason = "two questions, two answers")]
-fn matched<'a>(pattern: &str, name: &'a str) -> Option<Option<&'a str>> {
-    let mut owner = None;
+/// The segment where the pattern has `{uid}`, empty if it has none; `None`: it does not match.
+fn matched<'a>(pattern: &str, name: &'a str) -> Option<&'a str> {
+    let mut owner = "";
     let mut segments = name.split('/');
     for part in pattern.split('/') {
         if part == "**" {
@@ -80,7 +77,7 @@ fn matched<'a>(pattern: &str, name: &'a str) -> Option<Option<&'a str>> {
             return None;
         }
         if is_owner(part) {
-            owner = Some(segment);
+            owner = segment;
         }
     }
     segments.next().is_none().then_some(owner)
@@ -94,9 +91,9 @@ enum Reach {
     All,
 }
 
-/// With the segment of `{uid}`, if the prefix has it whole.
-fn reach<'a>(pattern: &str, prefix: &'a str) -> (Reach, Option<&'a str>) {
-    let mut owner = None;
+/// With the segment of `{uid}`, empty unless the prefix has it whole.
+fn reach<'a>(pattern: &str, prefix: &'a str) -> (Reach, &'a str) {
+    let mut owner = "";
     let (whole, begun) = match prefix.rsplit_once('/') {
         Some((whole, begun)) => (Some(whole), begun),
         None => (None, prefix),
@@ -107,10 +104,10 @@ fn reach<'a>(pattern: &str, prefix: &'a str) -> (Reach, Option<&'a str>) {
             Some("**") => return (Reach::All, owner),
             Some(part) if is_matched(part, segment) => {
                 if is_owner(part) {
-                    owner = Some(segment);
+                    owner = segment;
                 }
             }
-            _ => return (Reach::Nothing, None),
+            _ => return (Reach::Nothing, ""),
         }
     }
     let reach = match parts.next() {

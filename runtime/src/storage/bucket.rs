@@ -11,6 +11,7 @@ use super::folder::Folder;
 use super::lock::ObjectLocks;
 use super::place::{Place, owner_segment};
 use super::quota::Claims;
+use super::room::Room;
 use super::session::{self, Sessions, UploadSession};
 use super::tree::Tree;
 use super::upload::Upload;
@@ -30,6 +31,7 @@ pub(super) struct BucketState {
     pub(super) spec: BucketSpec,
     pub(super) tree: Tree,
     pub(super) staging: Arc<Folder>,
+    pub(super) room: Arc<Room>,
     pub(super) ledger: Ledger,
     pub(super) locks: Arc<ObjectLocks>,
     pub(super) claims: Arc<Claims>,
@@ -53,11 +55,18 @@ impl BucketState {
 }
 
 impl Bucket {
-    pub(super) fn new(spec: BucketSpec, tree: Tree, staging: Arc<Folder>, ledger: Ledger) -> Self {
+    pub(super) fn new(
+        spec: BucketSpec,
+        tree: Tree,
+        staging: Arc<Folder>,
+        room: Arc<Room>,
+        ledger: Ledger,
+    ) -> Self {
         Self(Arc::new(BucketState {
             spec,
             tree,
             staging,
+            room,
             ledger,
             locks: Arc::default(),
             claims: Arc::default(),

@@ -16,8 +16,8 @@ use super::staged::StagedFile;
 use super::work::{Lane, blocking_io};
 use crate::failpoint::failpoint;
 
-/// How far the disk may lag behind an upload, in bytes. Writing early makes the last sync short,
-/// and that is also how often the free space is looked at.
+/// How far the disk may lag behind an upload, in bytes. Writing early makes the last sync short, and
+/// that is also how often an upload that has its room looks whether somebody else has taken it.
 const SYNC_EVERY: u64 = 32 << 20;
 
 /// Two blocks of memory, in turn: one fills while threads write and hash the other. Every step takes

@@ -8,26 +8,29 @@ use uuid::Uuid;
 
 use super::folder::Folder;
 use super::measure::{Measures, Tally};
+use super::room::Reservation;
 use crate::failpoint::{failpoint, left_out};
 
 pub(super) struct StagedFile {
     id: String,
     staging: Arc<Folder>,
     file: File,
+    room: Reservation,
     tally: Tally,
     /// Whether dropping this removes the file.
     owned: bool,
 }
 
 impl StagedFile {
-    /// A new one. Dropping it removes the file.
-    pub(super) fn create(staging: Arc<Folder>) -> io::Result<Self> {
+    /// A new one, which grows beyond `room` only while the disk has more. Dropping it removes the file.
+    pub(super) fn create(staging: Arc<Folder>, room: Reservation) -> io::Result<Self> {
         let id = Uuid::now_v7().simple().to_string();
         let file = staging.create_file(&id)?;
         Ok(Self {
             id,
             staging,
             file,
+            room,
             tally: Tally::default(),
             owned: true,
         })
@@ -38,6 +41,7 @@ impl StagedFile {
     /// `None`: the file is gone, or has not as many bytes.
     pub(super) fn reopen(
         staging: Arc<Folder>,
+        room: Reservation,
         id: &str,
         size: u64,
         measures: Option<Measures>,
@@ -61,6 +65,7 @@ impl StagedFile {
             id: id.to_owned(),
             staging,
             file,
+            room,
             tally: measures.tally.clone(),
             owned: false,
         };
@@ -69,7 +74,10 @@ impl StagedFile {
 
     /// Writes and hashes, for all hashes but the MD5.
     pub(super) fn append(&mut self, block: &[u8]) -> io::Result<()> {
+        let bytes = block.len() as u64;
+        self.room.cover(bytes)?;
         self.file.write_all(block)?;
+        self.room.spend(bytes);
         self.tally.update(block);
         failpoint!("mid-write")
     }

@@ -42,9 +42,8 @@ impl Upload {
         let running = {
             let (bucket, place) = (bucket.clone(), place.clone());
             blocking(move || {
-                let wanted = bucket.spec.min_free.saturating_add(declared);
-                bucket.staging.check_free(wanted)?;
-                let file = StagedFile::create(bucket.staging.clone())?;
+                let room = bucket.room.reserve(declared, bucket.spec.min_free)?;
+                let file = StagedFile::create(bucket.staging.clone(), room)?;
                 failpoint!("after-create")?;
                 if left_out!("no-staging") {
                     let folder = bucket.tree.make(&place)?;

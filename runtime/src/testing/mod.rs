@@ -51,6 +51,8 @@ pub struct Environment {
     pub on_render: bool,
     /// TRUSTED_PROXIES
     pub trusted_proxies: Option<&'static str>,
+    /// ADMIN_TOKEN
+    pub admin_token: Option<&'static str>,
 }
 
 /// As `router dev` would be configured, on a free port, with its data in `folder`.
@@ -64,6 +66,9 @@ fn config(folder: &Folder, environment: &Environment) -> anyhow::Result<Config> 
         jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
         oidc_jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
         event_token: Some(Secret::new(EVENT_TOKEN.to_owned())),
+        admin_token: environment
+            .admin_token
+            .map(|token| Secret::new(token.to_owned())),
         overrides: Overrides::default(),
         log_level: "info".to_owned(),
     })

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use runtime::testing::TestServer;
 pub(crate) use runtime::testing::http_client as client;
+use runtime::testing::{Environment, TestServer};
 use runtime::{
     Body, CloudEvent, Context, Error, ErrorCode, EventFunction, Function, HttpFunction as _,
     MetadataChange, Method, Migrations, ObjectName, PutOptions, Registry, Request, Response,
@@ -17,7 +17,17 @@ use serde_json::{Value, json};
 const MANIFEST: &str = include_str!("manifest.toml");
 
 pub(crate) async fn server() -> TestServer {
-    let registry = Registry::new(
+    server_with(&Environment::default()).await
+}
+
+pub(crate) async fn server_with(environment: &Environment) -> TestServer {
+    TestServer::start_with(&registry(), environment)
+        .await
+        .expect("the server starts")
+}
+
+pub(crate) fn registry() -> Registry {
+    Registry::new(
         MANIFEST,
         Migrations {
             postgres: &[],
@@ -34,16 +44,18 @@ pub(crate) async fn server() -> TestServer {
     .function("read", read.into_function())
     .function("write", write.into_function())
     .function("stream", stream.into_function())
+    .function("flood", flood.into_function())
     .function("guarded", echo.into_function())
     .function("refuse", refuse.into_function())
     .function("change", change.into_function())
     .function("tell_finalized", event(tell))
     .function("tell_deleted", event(tell))
     .function("tell_metadata", event(tell))
-    .function("take", event(take));
-    TestServer::start(&registry)
-        .await
-        .expect("the server starts")
+    .function("take", event(take))
+    .function("limited", echo.into_function())
+    .function("limited_by_address", echo.into_function())
+    .function("whence", whence.into_function())
+    .function("tally", tally.into_function())
 }
 
 /// What the function sees.
@@ -135,6 +147,28 @@ async fn stream(_context: Context, request: Request) -> Result<Response> {
     Ok(Response::new(Body::stream(pieces)))
 }
 
+/// Runs of [`flood`] whose response is still being sent, if the query says that they count.
+pub(crate) static FLOODING: AtomicUsize = AtomicUsize::new(0);
+
+struct Flooding(usize);
+
+impl Drop for Flooding {
+    fn drop(&mut self) {
+        FLOODING.fetch_sub(self.0, Ordering::SeqCst);
+    }
+}
+
+/// More than any client reads.
+async fn flood(_context: Context, request: Request) -> Result<Response> {
+    let counts = usize::from(request.uri().query() == Some("counts"));
+    FLOODING.fetch_add(counts, Ordering::SeqCst);
+    let pieces = futures_util::stream::unfold(Flooding(counts), |flooding| async {
+        let piece = bytes::Bytes::from_static(&[0; 65_536]);
+        Some((Ok::<_, Error>(piece), flooding))
+    });
+    Ok(Response::new(Body::stream(pieces)))
+}
+
 async fn refuse(_context: Context, request: Request) -> Result<Response> {
     let code = match request.uri().query() {
         Some("not-found") => ErrorCode::NotFound,
@@ -171,6 +205,16 @@ async fn change(context: Context, request: Request) -> Result<Response> {
         }
     }
     json(StatusCode::OK, &"done")
+}
+
+async fn whence(context: Context, _request: Request) -> Result<Response> {
+    let answer = json!({"address": context.address(), "origin": context.origin()});
+    json(StatusCode::OK, &answer)
+}
+
+async fn tally(context: Context, _request: Request) -> Result<Response> {
+    context.count("tallies", "asked");
+    json(StatusCode::OK, &"counted")
 }
 
 /// What [`tell`] was given, by the object's name.

@@ -2,10 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod callable;
+mod callable_functions;
+mod callable_streams;
 mod edge;
 mod events;
+mod forwarded;
 mod functions;
 mod limits;
+mod metrics;
 mod paths;
+mod published_events;
+mod rate_limit;
 mod responses;
+mod slow_clients;
 mod survival;

@@ -1,11 +1,13 @@
 //! The tables of the manifest, each in a module of its own, read in the order in which one refers to
 //! another: project, policies, buckets, defaults, functions, rewrites.
 
+mod access;
 mod auth;
 mod buckets;
 mod cors;
 mod functions;
 mod limits;
+mod rate;
 mod rewrites;
 mod senders;
 mod trigger;
@@ -54,16 +56,18 @@ pub(crate) struct Outline {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TriggerKind {
     Http,
+    Callable,
     Storage,
     Event,
 }
 
 impl TriggerKind {
-    pub(crate) const ALL: [Self; 3] = [Self::Http, Self::Storage, Self::Event];
+    pub(crate) const ALL: [Self; 4] = [Self::Http, Self::Callable, Self::Storage, Self::Event];
 
     pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Callable => "callable",
             Self::Storage => "storage",
             Self::Event => "event",
         }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use manifest::{
-    Auth, ErrorFormat, Manifest, Origins, Route, Secret, Senders, Severity, StorageEvent, Trigger,
-    parse,
+    Access, AccessRule, Auth, ErrorFormat, Manifest, Origins, RateKey, RateLimit, Route, Secret,
+    Senders, Severity, StorageEvent, Trigger, parse,
 };
 
 use crate::{HEAD, PRODUCT};
@@ -41,8 +41,8 @@ fn every_part_of_the_format_is_understood() {
     let manifest = valid(COMPLETE);
     assert_eq!(manifest.project.regions, ["europe-west1", "us-central1"]);
     assert_eq!(manifest.default_cors.as_ref().unwrap().name, "app");
-    assert_eq!(manifest.functions.len(), 6);
-    assert_eq!(manifest.rewrites.len(), 3);
+    assert_eq!(manifest.functions.len(), 8);
+    assert_eq!(manifest.rewrites.len(), 4);
     assert_eq!(manifest.rewrites[0].source, "/api/chat");
 
     let chat = &manifest.functions["tria_chat_handler"];
@@ -91,6 +91,39 @@ fn every_part_of_the_format_is_understood() {
     );
 }
 
+#[test]
+fn a_bucket_says_who_may_read_and_write_what() {
+    let manifest = valid(COMPLETE);
+    let rule = |objects: &str, read, write| AccessRule {
+        objects: objects.to_owned(),
+        read,
+        write,
+    };
+    assert_eq!(
+        manifest.buckets["chunks"].access,
+        [
+            rule("user_uploads/{uid}/public/*", Access::Anyone, Access::Owner),
+            rule(
+                "user_uploads/{uid}/shared/**",
+                Access::SignedIn,
+                Access::Owner
+            ),
+            rule("user_uploads/*/locked/**", Access::Nobody, Access::Nobody),
+            rule("user_uploads/{uid}/**", Access::Owner, Access::Owner),
+        ]
+    );
+    assert_eq!(
+        manifest.buckets["avatars"].access,
+        [rule("{uid}/*", Access::Anyone, Access::Nobody)],
+        "the owner's segment is called `{{uid}}` here, whatever the bucket calls it"
+    );
+    assert_eq!(manifest.buckets["sealed"].access, []);
+    assert_eq!(
+        valid(HEAD).buckets["chunks"].access,
+        [rule("user_uploads/{uid}/**", Access::Owner, Access::Owner)]
+    );
+}
+
 fn senders(audience: &str, emails: &[&str]) -> Senders {
     Senders {
         audience: audience.to_owned(),
@@ -122,7 +155,7 @@ fn an_event_function_has_limits_and_senders() {
     assert_eq!(order.error_format, ErrorFormat::Detail);
     assert!(!order.enabled && order.secrets.len() == 1 && order.examples.len() == 1);
     assert!(order.cors.is_none(), "`[defaults] cors` is not inherited");
-    assert_eq!(manifest.rewrites[1].function, "note_order");
+    assert_eq!(manifest.rewrites[2].function, "note_order");
 
     let process = &manifest.functions["process_chunk"];
     assert_eq!(process.auth, Auth::Required);
@@ -133,6 +166,35 @@ fn an_event_function_has_limits_and_senders() {
             &["push@holograms-media.iam.gserviceaccount.com"]
         ))
     );
+}
+
+#[test]
+fn an_event_that_functions_publish_has_a_type_and_is_tried_again() {
+    let manifest = valid(COMPLETE);
+    let trigger = |name: &str| match &manifest.functions[name].trigger {
+        Trigger::Event(event) => event.clone(),
+        other => panic!("{other:?}"),
+    };
+    let published = trigger("learn_from_chat");
+    assert_eq!(
+        published.kind.as_deref(),
+        Some("media.holograms.chat.replied")
+    );
+    assert!(published.subpaths);
+    assert_eq!(published.retry.attempts, 3);
+    assert_eq!(published.retry.first_backoff, Duration::from_secs(5));
+    assert_eq!(published.retry.last_backoff, Duration::from_secs(60));
+    assert_eq!(published.retry.window, Duration::from_secs(24 * 3600));
+    assert_eq!(trigger("note_order").kind, None);
+    assert_eq!(trigger("note_order").retry.attempts, 8);
+
+    let longest = "a.".repeat(127) + "a";
+    let text =
+        format!("{HEAD}[functions.f]\nauth = \"required\"\nevent = {{ type = \"{longest}\" }}");
+    let Trigger::Event(event) = &valid(&text).functions["f"].trigger else {
+        panic!("an event trigger");
+    };
+    assert_eq!(event.kind.as_deref(), Some(&*longest));
 }
 
 #[test]
@@ -149,6 +211,64 @@ fn an_event_function_may_be_open_to_everybody() {
 }
 
 #[test]
+fn a_callable_has_what_a_called_function_has() {
+    let manifest = valid(COMPLETE);
+    let ask = &manifest.functions["ask"];
+    assert!(matches!(ask.trigger, Trigger::Callable(_)));
+    assert_eq!(ask.aliases, ["ask_tria"]);
+    assert_eq!(ask.auth, Auth::Function);
+    assert_eq!(ask.cors.as_ref().unwrap().name, "everybody");
+    assert_eq!(ask.limits.timeout, Duration::from_secs(20));
+    assert_eq!(ask.limits.idle_timeout, Duration::from_secs(5));
+    assert_eq!(
+        (ask.limits.max_body, ask.limits.concurrency),
+        (64 << 10, 10)
+    );
+    assert_eq!(ask.rate_limit.unwrap().requests, 5);
+    assert!(ask.flags["beta"] && !ask.enabled);
+    assert_eq!(ask.bucket.as_deref(), Some("chunks"));
+    assert_eq!(ask.error_format, ErrorFormat::Firebase);
+    assert!(ask.senders.is_none() && ask.secrets.len() == 1 && ask.examples.len() == 1);
+    assert_eq!(manifest.rewrites[1].function, "ask");
+
+    let text = format!(
+        "{HEAD}[defaults]\ncors = \"app\"\n[functions.f]\ncallable = {{}}\nauth = \"required\""
+    );
+    let inherited = &valid(&text).functions["f"].cors;
+    assert_eq!(inherited.as_ref().unwrap().name, "app");
+}
+
+#[test]
+fn a_rate_limit_is_inherited_by_whatever_is_called() {
+    let manifest = valid(COMPLETE);
+    let limit = |name: &str| manifest.functions[name].rate_limit;
+    let own = RateLimit {
+        requests: 30,
+        period: Duration::from_secs(60),
+        per: RateKey::Caller,
+    };
+    let inherited = RateLimit {
+        requests: 1000,
+        period: Duration::from_secs(3600),
+        per: RateKey::Address,
+    };
+    assert_eq!(limit("tria_chat_handler"), Some(own));
+    assert_eq!(limit("auth_sync"), Some(inherited));
+    assert_eq!(limit("note_order"), Some(inherited));
+    assert_eq!(limit("hello_world"), None, "`\"none\"`");
+    assert_eq!(limit("process_chunk"), None, "its events are nobody's");
+}
+
+#[test]
+fn flags_are_on_or_off() {
+    let manifest = valid(COMPLETE);
+    let flags = &manifest.functions["tria_chat_handler"].flags;
+    let flags: Vec<(&str, bool)> = flags.iter().map(|(name, on)| (&**name, *on)).collect();
+    assert_eq!(flags, [("beta", false), ("legacy_anonymous_chat", true)]);
+    assert!(manifest.functions["auth_sync"].flags.is_empty());
+}
+
+#[test]
 fn what_is_not_written_has_a_default() {
     let text = format!(
         "{HEAD}[functions.f]\nhttp = {{}}\nauth = \"required\"\n[functions.g]\nstorage = {{ bucket = \"chunks\", event = \"deleted\" }}"
@@ -161,6 +281,7 @@ fn what_is_not_written_has_a_default() {
     assert_eq!(f.limits.concurrency, 80);
     assert_eq!(f.error_format, ErrorFormat::Firebase);
     assert!(f.enabled && f.cors.is_none() && f.bucket.is_none());
+    assert!(f.rate_limit.is_none() && f.flags.is_empty());
     assert!(matches!(&f.trigger, Trigger::Http(http) if http.subpaths && http.routes.is_empty()));
     let Trigger::Storage(storage) = &manifest.functions["g"].trigger else {
         panic!("a storage trigger");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::live::PATIENCE;
+use crate::failpoint::failpoint;
 use crate::ledger::{Ledger, Session, SessionState};
 use crate::storage::StorageError;
 use crate::storage::bucket::{Bucket, BucketState};
@@ -27,6 +28,7 @@ pub(super) async fn cancel(bucket: &Arc<BucketState>, id: &str) -> Result<bool, 
     bucket.ledger.cancel_session(id, Timestamp::now()).await?;
     work.end();
     bucket.sessions.remove(id);
+    failpoint!("after-cancel")?;
     remove(&bucket.staging, staged).await;
     Ok(true)
 }

@@ -91,9 +91,8 @@ async fn begin(bucket: &Arc<BucketState>, row: &mut Session) -> Result<(), Stora
     let file = {
         let bucket = bucket.clone();
         blocking(move || {
-            let wanted = bucket.spec.min_free.saturating_add(declared);
-            bucket.staging.check_free(wanted)?;
-            let file = StagedFile::create(bucket.staging.clone())?;
+            let room = bucket.room.reserve(declared, bucket.spec.min_free)?;
+            let file = StagedFile::create(bucket.staging.clone(), room)?;
             failpoint!("after-create")?;
             // The ledger is about to name an entry of this folder.
             bucket.staging.sync()?;

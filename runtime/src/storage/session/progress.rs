@@ -11,11 +11,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::failpoint::failpoint;
 use crate::ledger::Session;
 use crate::storage::StorageError;
 use crate::storage::bucket::BucketState;
 use crate::storage::intake::Intake;
 use crate::storage::measure::Measures;
+use crate::storage::room::Reservation;
 use crate::storage::staged::StagedFile;
 use crate::storage::work::blocking;
 
@@ -109,27 +111,28 @@ impl Progress {
     pub(super) async fn run(&mut self, bucket: &Arc<BucketState>) -> Result<(), StorageError> {
         let expected = self.declared.unwrap_or_default();
         let expected = expected.saturating_sub(self.received);
-        // Before a file is read that there is no room to go on with.
-        let (staging, wanted) = (
-            bucket.staging.clone(),
-            bucket.spec.min_free.saturating_add(expected),
-        );
-        blocking(move || staging.check_free(wanted)).await?;
-        let (file, measures) = self.open(bucket).await?;
+        let (room, min_free) = (bucket.room.clone(), bucket.spec.min_free);
+        let room = blocking(move || room.reserve(expected, min_free)).await?;
+        let (file, measures) = self.open(bucket, room).await?;
         let intake = Intake::new(bucket, file, measures.md5, expected)?;
         self.stage = Stage::Running(Box::new(intake));
         Ok(())
     }
 
     /// Opens the file as it was promised, with the measures of its bytes.
-    async fn open(&mut self, bucket: &BucketState) -> Result<(StagedFile, Measures), StorageError> {
+    async fn open(
+        &mut self,
+        bucket: &BucketState,
+        room: Reservation,
+    ) -> Result<(StagedFile, Measures), StorageError> {
         let measures = match mem::take(&mut self.stage) {
             Stage::Measured(measures) => Some(measures),
             Stage::Unmeasured | Stage::Running(_) => None,
         };
         let (staging, staged, received) =
             (bucket.staging.clone(), self.staged.clone(), self.received);
-        let opened = blocking(move || StagedFile::reopen(staging, &staged, received, measures));
+        let opened =
+            blocking(move || StagedFile::reopen(staging, room, &staged, received, measures));
         opened.await?.ok_or_else(|| {
             tracing::warn!(
                 staged = self.staged,
@@ -191,10 +194,12 @@ impl Progress {
 
     async fn promise(&mut self, bucket: &BucketState, durable: u64) -> Result<(), StorageError> {
         if durable > self.received {
+            failpoint!("before-promise")?;
             let now = Timestamp::now();
             let promised = bucket.ledger.session_received(&self.session, durable, now);
             promised.await?;
             self.received = durable;
+            failpoint!("after-promise")?;
         }
         Ok(())
     }
@@ -204,7 +209,8 @@ impl Progress {
         &mut self,
         bucket: &BucketState,
     ) -> Result<(StagedFile, Measures), StorageError> {
-        let (file, measures) = self.open(bucket).await?;
+        let room = bucket.room.reserve_nothing();
+        let (file, measures) = self.open(bucket, room).await?;
         self.stage = Stage::Measured(measures.clone());
         Ok((file, measures))
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 
 use super::UploadSession;
+use super::ending::make_way;
 use super::live::Live;
 use super::progress::Tail;
 use crate::storage::bucket::BucketState;
@@ -47,7 +48,11 @@ impl SessionWriter {
         };
         let room = quota::room(bucket, &row.name, &row.owner).await?;
         if let (Some(claim), Some(room)) = (&mut work.claim, room) {
-            claim.renew(room)?;
+            while let Err(refused) = claim.renew(room) {
+                if !make_way(bucket, &row.owner).await? {
+                    return Err(refused);
+                }
+            }
         }
         if let Some(progress) = &mut work.progress {
             progress.run(bucket).await?;
