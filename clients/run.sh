@@ -12,8 +12,8 @@ source ../.ci/packages.sh
 
 readonly NODE=20
 cache=${FUNCTION_ROUTER_CACHE:-$HOME/.cache/function-router}
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
 
 main() {
     local tests=("$@")
@@ -24,6 +24,7 @@ main() {
     need chromium chromium
     need openssl openssl
     install_modules
+    make_identity
     cargo build --locked --quiet --manifest-path ../Cargo.toml --package functions --package conformance
     rm -rf output
     run "${tests[@]}"
@@ -47,9 +48,16 @@ install_modules() {
     cp package-lock.json node_modules/.installed
 }
 
+# A certificate for the edge of the tests, which Node trusts beside its own.
+make_identity() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=clients \
+        -addext subjectAltName=DNS:localhost -keyout "$folder/key.pem" -out "$folder/cert.pem" 2>/dev/null
+    export CLIENTS_IDENTITY=$folder NODE_EXTRA_CA_CERTS=$folder/cert.pem
+}
+
 run() {
     local status=0 passed failed
-    node --test --test-reporter=spec "$@" 2>&1 | tee "$log" || status=$?
+    node --test --test-reporter=spec "$@" 2>&1 | tee "$folder/log" || status=$?
     passed=$(counted pass) failed=$(($(counted fail) + $(counted cancelled)))
     if [[ $passed -eq 0 && $status -eq 0 ]]; then status=1; fi
     if [[ $failed -eq 0 && $status -ne 0 ]]; then failed=1; fi
@@ -59,7 +67,7 @@ run() {
 
 # counted WHAT: a number of the summary, 0 when there is none.
 counted() {
-    sed -nE "s/^ℹ $1 ([0-9]+)$/\1/p" "$log" | grep . || echo 0
+    sed -nE "s/^ℹ $1 ([0-9]+)$/\1/p" "$folder/log" | grep . || echo 0
 }
 
 main "$@"

@@ -39,9 +39,8 @@ export function inChromium(title, names, { place = PLACE, ...options } = {}) {
   describe(title, () => {
     let stage, outside, browser;
     before(async () => {
-      const certificate = identity();
-      stage = await Stage.set(options, certificate);
-      outside = await serveOutside(stage, certificate);
+      stage = await Stage.set({ ...options, tls: true });
+      outside = await serveOutside(stage);
       browser = await launch({
         [SITE]: outside.site,
         [SERVER]: stage.edge.port,
@@ -102,22 +101,22 @@ async function photograph(page, title) {
 }
 
 /** The site with its bundles, and Google. */
-async function serveOutside(stage, certificate) {
+async function serveOutside(stage) {
   const files = new Map([['/', ['text/html; charset=utf-8', await readFile(path.join(FOLDER, 'pages/index.html'))]]]);
   for (const version of VERSIONS) files.set(`/page.js?${version}`, ['text/javascript', await bundle(version)]);
-  const site = await overTls(certificate, (request, response) => {
+  const site = await overTls((request, response) => {
     const url = new URL(request.url, `https://${SITE}`);
     const referrer = request.headers.referer ? new URL(request.headers.referer).search : '';
     const [type, body] = files.get(url.pathname === '/page.js' ? `/page.js${referrer}` : url.pathname) ?? [];
     response.writeHead(type ? 200 : 404, { 'content-type': type ?? 'text/plain' });
     response.end(body);
   });
-  const google = await overTls(certificate, stage.google.handle);
+  const google = await overTls(stage.google.handle);
   return { site: site.port, google: google.port, stop: () => Promise.all([site.stop(), google.stop()]) };
 }
 
-async function overTls(certificate, handle) {
-  const server = http2.createSecureServer({ ...certificate, allowHTTP1: true }, handle);
+async function overTls(handle) {
+  const server = http2.createSecureServer({ ...identity(), allowHTTP1: true }, handle);
   return { port: await listen(server), stop: () => unlisten(server) };
 }
 

@@ -7,14 +7,14 @@ import { Stage } from './stage.js';
 
 /**
  * @param scenarios groups of them by name
- * @param options `project` of the app; the rest is for {@link Stage.set}
+ * @param options `project` of the app, `versions` of the SDK; the rest is for {@link Stage.set}
  */
-export function onEveryVersion(title, scenarios, { project = 'holograms-media', ...options } = {}) {
+export function onEveryVersion(title, scenarios, { project = 'holograms-media', versions = VERSIONS, ...options } = {}) {
   describe(title, () => {
     let stage;
     before(async () => (stage = await Stage.set(options)));
     after(() => stage?.strike());
-    for (const version of VERSIONS) {
+    for (const version of versions) {
       describe(version, () => {
         beforeEach(() => stage.edge.reset());
         for (const [group, members] of Object.entries(scenarios)) {

@@ -3,6 +3,7 @@ import { content } from '../scenarios/content.js';
 import { digests } from './digests.js';
 import { Edge } from './edge.js';
 import { Google } from './google.js';
+import { identity } from './identity.js';
 import { Llm } from './llm.js';
 import { serve } from './ports.js';
 import { Router } from './router.js';
@@ -15,13 +16,15 @@ export class Stage {
   #outside;
   #router;
   #edge;
+  #tls;
 
   /**
    * @param options of {@link Router.start}
-   * @param identity `{ key, cert }` for an edge that speaks TLS
+   * @param options.tls whether the edge speaks it
    */
-  static async set(options = {}, identity = undefined) {
+  static async set({ tls = false, ...options } = {}) {
     const stage = new Stage();
+    stage.#tls = tls;
     const google = await serve(stage.google.handle);
     const llm = await serve(stage.llm.handle);
     stage.#outside = { google, llm };
@@ -34,7 +37,7 @@ export class Stage {
         ...options.environment,
       },
     });
-    stage.#edge = await Edge.start(() => stage.#router.port, identity);
+    stage.#edge = await Edge.start(() => stage.#router.port, tls ? identity() : undefined);
     return stage;
   }
 
@@ -53,18 +56,15 @@ export class Stage {
     return this.#edge;
   }
 
-  get googlePort() {
-    return this.#outside.google.port;
-  }
-
-  /** Where an app in Node finds all this, through the SDK's emulator knobs. */
+  /** Where an app in Node finds all this: by the SDK's emulator knobs, or under TLS by those for a host of one's own. */
   place(project) {
-    const host = '127.0.0.1';
-    const base = `http://${host}:${this.#edge.port}`;
+    const { port } = this.#edge;
+    const host = this.#tls ? 'localhost' : '127.0.0.1';
+    const base = `${this.#tls ? 'https' : 'http'}://${host}:${port}`;
     return {
       project,
-      auth: `http://${host}:${this.googlePort}`,
-      storage: { knob: 'emulator', host, port: this.#edge.port },
+      auth: `http://127.0.0.1:${this.#outside.google.port}`,
+      storage: { knob: this.#tls ? 'host' : 'emulator', host, port },
       functions: base,
       base,
       former: base,

@@ -51,11 +51,7 @@ export const access = {
 
   async 'a bucket that is not there is refused'(world) {
     await world.signIn();
-    const storage = world.sdk.getStorage(world.app, 'gs://another-bucket');
-    const { knob, host, port } = world.place.storage;
-    if (knob === 'emulator') world.sdk.connectStorageEmulator(storage, host, port);
-    else storage.host = port ? `${host}:${port}` : host;
-    const ref = world.sdk.ref(storage, `user_uploads/${world.auth.currentUser.uid}/x.bin`);
+    const ref = world.sdk.ref(world.bucket('gs://another-bucket'), `user_uploads/${world.auth.currentUser.uid}/x.bin`);
     const error = await world.sdk.getMetadata(ref).then(() => undefined, (error) => error);
     ok(['storage/object-not-found', 'storage/unauthorized'].includes(error?.code), `refused, got ${error?.code}`);
   },

@@ -4,6 +4,7 @@
  *
  * @typedef {object} Place where the servers are, as JSON
  * @property {string} project
+ * @property {string} [key] the project whose tokens the stub of Google gives out, if another
  * @property {string} [auth] of the stub, for `connectAuthEmulator`; without it the SDK asks Google's hosts
  * @property {{ knob: 'emulator'|'host', host: string, port?: number }} storage
  * @property {string} functions the base of the callables' URLs
@@ -23,11 +24,12 @@ export class World {
     this.sdk = sdk;
     this.place = place;
     this.control = control;
-    const { project } = place;
-    const options = { apiKey: project, projectId: project, appId: `1:1:web:1`, storageBucket: `${project}.firebasestorage.app` };
+    const { project, key: apiKey = project } = place;
+    const storageBucket = `${project}.firebasestorage.app`;
+    const options = { apiKey, projectId: project, appId: '1:1:web:1', storageBucket };
     this.app = sdk.initializeApp(options, `world-${(worlds += 1)}`);
     this.auth = this.#auth();
-    this.storage = this.#storage();
+    this.storage = this.bucket();
     this.functions = sdk.getFunctions(this.app, place.functions);
   }
 
@@ -38,9 +40,10 @@ export class World {
     return auth;
   }
 
-  #storage() {
+  /** @param bucket another than the app's own, as `gs://…` */
+  bucket(bucket = undefined) {
     const { sdk, place } = this;
-    const storage = sdk.getStorage(this.app);
+    const storage = sdk.getStorage(this.app, bucket);
     const { knob, host, port } = place.storage;
     if (knob === 'emulator') sdk.connectStorageEmulator(storage, host, port);
     else storage.host = port ? `${host}:${port}` : host;
