@@ -7,13 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use manifest::{FunctionSpec, Manifest};
 
 use crate::context::{Backends, InvocationId};
+use crate::forwarded::TrustedProxies;
 use crate::function::Function;
 use crate::health::Readiness;
 use crate::identity::{SenderVerifier, Verifier};
 use crate::policy::cors::CorsPolicy;
+use crate::policy::rate::RateLimiter;
 use crate::policy::slots::Slots;
 use crate::route::RouteTable;
+use crate::secrets::Secret;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::{Deliveries, Responses};
 
 /// Invocations in the whole process; beyond it, memory is the next thing to go.
 const IN_FLIGHT: u32 = 10_000;
@@ -23,6 +27,7 @@ pub(crate) struct App {
     pub(crate) entries: Vec<Arc<Entry>>,
     /// For URLs that belong to no function.
     pub(crate) default_cors: Option<CorsPolicy>,
+    pub(crate) proxies: TrustedProxies,
     pub(crate) verifier: Verifier,
     pub(crate) senders: SenderVerifier,
     pub(crate) backends: Arc<Backends>,
@@ -30,6 +35,10 @@ pub(crate) struct App {
     pub(crate) in_flight: Slots,
     pub(crate) invocations: InvocationIds,
     pub(crate) readiness: Readiness,
+    /// Whoever holds it may read the metrics; without one there are none.
+    pub(crate) admin_token: Option<Secret>,
+    /// To requests for URLs that belong to no function.
+    pub(crate) responses: Responses,
 }
 
 /// One function, with everything about it that a request needs resolved.
@@ -38,12 +47,16 @@ pub(crate) struct Entry {
     pub(crate) function: Function,
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) slots: Slots,
+    pub(crate) rate_limiter: Option<RateLimiter>,
+    pub(crate) responses: Responses,
+    pub(crate) deliveries: Deliveries,
 }
 
 impl App {
     pub(crate) fn new(
         manifest: &Manifest,
         functions: Vec<(FunctionSpec, Function)>,
+        (proxies, admin_token): (TrustedProxies, Option<Secret>),
         (verifier, senders): (Verifier, SenderVerifier),
         backends: Backends,
         access_log: Arc<AccessLog>,
@@ -54,6 +67,9 @@ impl App {
                 Arc::new(Entry {
                     cors: spec.cors.as_ref().map(CorsPolicy::new),
                     slots: Slots::new(spec.limits.concurrency),
+                    rate_limiter: spec.rate_limit.as_ref().map(RateLimiter::new),
+                    responses: Responses::default(),
+                    deliveries: Deliveries::default(),
                     spec: Arc::new(spec),
                     function,
                 })
@@ -63,6 +79,7 @@ impl App {
             routes: RouteTable::new(manifest, entries.iter().map(|entry| &*entry.spec)),
             entries,
             default_cors: manifest.default_cors.as_ref().map(CorsPolicy::new),
+            proxies,
             verifier,
             senders,
             backends: Arc::new(backends),
@@ -70,6 +87,8 @@ impl App {
             in_flight: Slots::new(IN_FLIGHT),
             invocations: InvocationIds::new(),
             readiness: Readiness::default(),
+            admin_token,
+            responses: Responses::default(),
         }
     }
 }

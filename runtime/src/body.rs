@@ -1,7 +1,7 @@
 //! Bodies in both directions, in one type, so that a request can be answered with what it brought.
 //!
 //! A request body counts what it hands out against the function's `max_body` and gives up on a
-//! client that falls silent. A response body is whole, or a stream, and may hold the invocation's
+//! client that falls silent or dribbles. A response body is whole, or a stream, and may hold the invocation's
 //! slot until its last byte.
 
 use std::any::Any;
@@ -14,9 +14,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::pace::{Alarm, Pace};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -70,15 +71,19 @@ impl Body {
                 incoming: Some(incoming),
                 remaining: max,
                 idle,
-                silence: None,
+                pace: Pace::default(),
+                alarm: Alarm::default(),
             }),
             guard: None,
         }
     }
 
-    /// Keeps `guard` until the body is sent or dropped.
+    /// Keeps `guard` until the body is sent or dropped, beside those it holds already.
     pub(crate) fn hold(&mut self, guard: impl Any + Send + Sync) {
-        self.guard = Some(Box::new(guard));
+        self.guard = Some(match self.guard.take() {
+            None => Box::new(guard),
+            Some(held) => Box::new((held, guard)),
+        });
     }
 
     /// Whether some of it is still to be made.
@@ -207,7 +212,8 @@ struct RequestBody {
     incoming: Option<Incoming>,
     remaining: u64,
     idle: Duration,
-    silence: Option<Pin<Box<Sleep>>>,
+    pace: Pace,
+    alarm: Alarm,
 }
 
 impl RequestBody {
@@ -216,14 +222,19 @@ impl RequestBody {
             return Poll::Ready(None);
         };
         let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
-            ready!(self.poll_silence(cx));
+            ready!(self.poll_given_up(cx));
             return Poll::Ready(Some(Err(Error::new(
                 ErrorCode::DeadlineExceeded,
                 "The client stopped sending.",
             )
             .with_status(http::StatusCode::REQUEST_TIMEOUT))));
         };
-        self.silence = None;
+        if self.pace.since().is_some() {
+            let data = frame
+                .as_ref()
+                .and_then(|frame| frame.as_ref().ok()?.data_ref());
+            self.pace.moved(data.map_or(0, Bytes::len), Instant::now());
+        }
         match frame {
             None => {
                 self.incoming = None;
@@ -255,10 +266,12 @@ impl RequestBody {
         }
     }
 
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let idle = self.idle;
-        let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(idle)));
-        silence.as_mut().poll(cx)
+    /// Ready when the client has been silent, or too slow, for too long.
+    fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = Instant::now();
+        let too_slow = self.pace.waiting(now);
+        let silent = self.pace.since().unwrap_or(now) + self.idle;
+        self.alarm.poll(cx, too_slow.min(silent))
     }
 }
 

@@ -4,9 +4,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use manifest::Manifest;
 
+use crate::forwarded::TrustedProxies;
 use crate::secrets::{Secret, Secrets};
 
 const FIREBASE_KEYS: &str =
@@ -17,6 +18,7 @@ const SECRET_FILES: &str = "/etc/secrets";
 pub(crate) struct Config {
     pub(crate) mode: Mode,
     pub(crate) address: SocketAddr,
+    pub(crate) proxies: TrustedProxies,
     /// The folder that holds buckets, ledger and the embedded database.
     pub(crate) base_path: PathBuf,
     pub(crate) database_url: Option<Secret>,
@@ -26,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) oidc_jwks_url: String,
     /// Whoever holds it may send events.
     pub(crate) event_token: Option<Secret>,
+    /// Whoever holds it may read the metrics.
+    pub(crate) admin_token: Option<Secret>,
     pub(crate) log_level: String,
 }
 
@@ -67,6 +71,7 @@ impl Config {
         Ok(Self {
             mode,
             address: address(mode)?,
+            proxies: proxies(on_render(), variable("TRUSTED_PROXIES").as_deref())?,
             base_path: base_path(mode)?,
             database_url: match mode {
                 Mode::Serve => secret("NEON_DATABASE_URL"),
@@ -76,7 +81,8 @@ impl Config {
             overrides: Overrides::from_environment(),
             jwks_url: url("FIREBASE_JWKS_URL", FIREBASE_KEYS)?,
             oidc_jwks_url: url("GOOGLE_JWKS_URL", GOOGLE_KEYS)?,
-            event_token: event_token()?,
+            event_token: token("EVENT_TOKEN")?,
+            admin_token: token("ADMIN_TOKEN")?,
             log_level: log_level()?,
         })
     }
@@ -105,6 +111,30 @@ fn address(mode: Mode) -> anyhow::Result<SocketAddr> {
     Ok(SocketAddr::new(host, port))
 }
 
+/// Whose `X-Forwarded-*` to believe: TRUSTED_PROXIES is `listed`.
+///
+/// # Errors
+/// A text that names what is wrong with it.
+pub(crate) fn proxies(on_render: bool, listed: Option<&str>) -> anyhow::Result<TrustedProxies> {
+    match (on_render, listed) {
+        (true, None) => Ok(TrustedProxies::Render),
+        (true, Some(_)) => {
+            bail!("TRUSTED_PROXIES is set, but on Render the proxies are known. Unset it")
+        }
+        (false, None) => Ok(TrustedProxies::Listed(Vec::new())),
+        (false, Some(list)) => list.parse().map_err(|reason| {
+            anyhow!(
+                "TRUSTED_PROXIES: {reason}; write addresses and networks such as \
+                 \"10.0.0.0/8, 192.0.2.7\""
+            )
+        }),
+    }
+}
+
+fn on_render() -> bool {
+    variable("RENDER").is_some()
+}
+
 fn url(name: &str, default: &str) -> anyhow::Result<String> {
     let url = variable(name).unwrap_or_else(|| default.to_owned());
     reqwest::Url::parse(&url)
@@ -113,14 +143,12 @@ fn url(name: &str, default: &str) -> anyhow::Result<String> {
 }
 
 /// Short enough to guess is as good as none.
-const SHORTEST_EVENT_TOKEN: usize = 16;
+const SHORTEST_TOKEN: usize = 16;
 
-fn event_token() -> anyhow::Result<Option<Secret>> {
-    match secret("EVENT_TOKEN") {
-        Some(token) if token.expose().len() < SHORTEST_EVENT_TOKEN => {
-            bail!(
-                "EVENT_TOKEN has fewer than {SHORTEST_EVENT_TOKEN} characters; write a random one"
-            )
+fn token(name: &str) -> anyhow::Result<Option<Secret>> {
+    match secret(name) {
+        Some(token) if token.expose().len() < SHORTEST_TOKEN => {
+            bail!("{name} has fewer than {SHORTEST_TOKEN} characters; write a random one")
         }
         token => Ok(token),
     }
@@ -151,7 +179,7 @@ pub(crate) fn base_path(mode: Mode) -> anyhow::Result<PathBuf> {
     match (variable("RENDER_DISK_BASE_PATH"), mode) {
         (Some(path), _) => Ok(PathBuf::from(path)),
         (None, Mode::Dev) => Ok(PathBuf::from(".data")),
-        (None, Mode::Serve) if variable("RENDER").is_some() => bail!(
+        (None, Mode::Serve) if on_render() => bail!(
             "RENDER_DISK_BASE_PATH is not set: on Render, uploads would vanish at the next deploy. \
              Set it to the mount path of a disk, as render.yaml does"
         ),

@@ -1,22 +1,32 @@
 //! What a function is given beside its input. It holds only what every function may use.
 
+use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use manifest::FunctionSpec;
+use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::callable;
 use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
+use crate::events::{self, CloudEvent};
+use crate::forwarded::Client;
 use crate::identity::{AuthError, Principal};
 use crate::outbound::Outbound;
 use crate::route::Parameters;
 use crate::secrets::Secrets;
 use crate::storage::{Bucket, Storage};
+use crate::stream::Outlet;
+use crate::telemetry::metrics::Causes;
 
 /// One invocation as its function sees it: who calls, until when, and what it may reach.
 #[derive(Clone)]
 pub struct Context {
     inner: Arc<Inner>,
+    /// Of a streamed invocation.
+    outlet: Option<Outlet>,
 }
 
 struct Inner {
@@ -29,6 +39,8 @@ struct Inner {
 pub(crate) struct Invoked {
     pub(crate) invocation: InvocationId,
     pub(crate) caller: Result<Arc<Principal>, AuthError>,
+    /// `None` for the delivery of an event.
+    pub(crate) client: Option<Client>,
     pub(crate) parameters: Parameters,
     pub(crate) deadline: Instant,
     /// From 1; a request is never repeated by the router.
@@ -43,6 +55,7 @@ impl Invoked {
         Self {
             invocation,
             caller: Err(AuthError::Missing),
+            client: None,
             parameters: Parameters::default(),
             deadline,
             attempt,
@@ -57,6 +70,7 @@ pub(crate) struct Backends {
     pub(crate) storage: Storage,
     pub(crate) secrets: Secrets,
     pub(crate) http: reqwest::Client,
+    pub(crate) causes: Causes,
 }
 
 /// 24 hexadecimal digits: a random number of this process, then a counter. Unique, not secret.
@@ -81,7 +95,21 @@ impl Context {
                 backends,
                 invoked,
             }),
+            outlet: None,
         }
+    }
+
+    /// The same invocation, whose pieces go to `outlet`.
+    pub(crate) fn streaming_to(&self, outlet: Outlet) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            outlet: Some(outlet),
+        }
+    }
+
+    /// The function's name in the manifest.
+    pub(crate) fn function(&self) -> &str {
+        &self.inner.function.name
     }
 
     /// The verified caller, or why there is none. With `auth = "required"` it is always `Ok`; with
@@ -94,6 +122,18 @@ impl Context {
             Ok(principal) => Ok(principal),
             Err(error) => Err(*error),
         }
+    }
+
+    /// The address that the request came from, as far as it can be trusted: the connection's other end,
+    /// or whom the proxies name that the operator trusts. `None` for the delivery of an event.
+    pub fn address(&self) -> Option<IpAddr> {
+        Some(self.inner.invoked.client.as_ref()?.address)
+    }
+
+    /// `https://host[:port]` under which the client reached us, for links that lead back here. Without a
+    /// trusted proxy in between, it is the client who says which host. `None` for the delivery of an event.
+    pub fn origin(&self) -> Option<&str> {
+        self.inner.invoked.client.as_ref()?.origin()
     }
 
     /// The database that NEON_DATABASE_URL names, or the embedded one.
@@ -151,6 +191,49 @@ impl Context {
             invoked.deadline,
             invoked.trace.as_deref(),
         )
+    }
+
+    /// Publishes an event. When this returns, the event is durable, and every function whose entry
+    /// says `event = { type = "…" }` with its [kind](CloudEvent::kind) is run for it, as often as its
+    /// `retry` allows. A `time` and a `datacontenttype` that are missing are filled in.
+    ///
+    /// The id is the idempotency key: an event that was published before, by the same id, source and
+    /// type, is published already. So an event function that is run again should derive the id from
+    /// that of its own event. Ids are remembered for a week at least.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for an event without an id, a source or a type, of a type that begins with
+    /// `google.`, or of more than 512 KiB as JSON; `ALREADY_EXISTS` for the id of another event;
+    /// `UNAVAILABLE` when the ledger fails: whether the event is published is settled by publishing
+    /// it again. Internal, when the data cannot be written as JSON.
+    pub async fn publish(&self, event: CloudEvent<impl Serialize>) -> Result<()> {
+        events::publish::publish(self.inner.backends.storage.ledger(), event).await
+    }
+
+    /// One more of the counter `{metric}_total{function="…",cause="{label}"}` of `GET /metrics`. `metric`
+    /// consists of `a` to `z` and `_`. For what happens rarely: it takes a lock.
+    pub fn count(&self, metric: &'static str, label: &'static str) {
+        let function = &self.inner.function.name;
+        self.inner.backends.causes.count(metric, function, label);
+    }
+
+    /// Sends the client a piece of what is being made, and waits until it is on its way. `false` when
+    /// nobody reads pieces: the invocation is not streamed, or its client has left.
+    ///
+    /// # Errors
+    /// Internal, when `piece` cannot be JSON (a map with keys that are not strings).
+    pub fn send(
+        &self,
+        piece: &(impl Serialize + ?Sized),
+    ) -> impl Future<Output = Result<bool>> + Send {
+        // Written down before anything waits: a piece need not be `Sync`.
+        let piece = self.outlet.as_ref().map(|_| callable::encode(piece));
+        async move {
+            match (&self.outlet, piece.transpose()?) {
+                (Some(outlet), Some(piece)) => Ok(outlet.send(&piece).await),
+                _ => Ok(false),
+            }
+        }
     }
 
     /// One `{name}` of the route that matched, percent-decoded once.

@@ -16,15 +16,15 @@ use manifest::ErrorFormat;
 use crate::app::{App, Entry};
 use crate::body::Body;
 use crate::context::InvocationId;
-use crate::error::{Chain, Error, Result};
+use crate::error::{Error, Result};
+use crate::forwarded::{self, Client};
 use crate::function::{Response, Signature};
 use crate::policy::cors;
 use crate::route::{RouteMatch, Unmatched};
 use crate::telemetry::access_log::{Line, Traced};
-use crate::{edge, health, invocation, policy};
+use crate::{edge, health, invocation, policy, telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Answers one request, whatever happens.
 pub(crate) async fn respond(
@@ -37,21 +37,27 @@ pub(crate) async fn respond(
     let traced = Traced::new(request.headers());
     let method = request.method().clone();
     let uri = request.uri().clone();
-    append_forwarded_for(&mut request, peer);
+    let client = app.proxies.client(peer.ip(), &request);
+    forwarded::append(request.headers_mut(), peer.ip());
 
-    let (function, mut response) = answer(&app, id, request).await;
+    let (function, mut response) = answer(&app, id, client, request).await;
 
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID, value);
     }
+    let status = response.status();
+    match function {
+        Some(index) => app.entries[index].responses.count(status),
+        None => app.responses.count(status),
+    }
     app.access_log.record(&Line {
         function: function.map_or("", |index| &app.entries[index].spec.name),
         invocation: id.as_str(),
         method: method.as_str(),
         path: uri.path(),
-        status: response.status().as_u16(),
+        status: status.as_u16(),
         duration: started.elapsed(),
         traced,
     });
@@ -62,6 +68,7 @@ pub(crate) async fn respond(
 async fn answer(
     app: &Arc<App>,
     id: InvocationId,
+    client: Client,
     request: HttpRequest<Incoming>,
 ) -> (Option<usize>, Response) {
     let host = match edge::check(&request) {
@@ -70,7 +77,7 @@ async fn answer(
     };
     let method = cors::requested_method(request.method(), request.headers());
     let path = request.uri().path();
-    let route = match health::owns(path) {
+    let route = match health::owns(app, path) {
         true => Err(Unmatched::not_found()),
         false => app.routes.lookup(host, &method, path),
     };
@@ -90,7 +97,7 @@ async fn answer(
 
     let mut response = match (preflight, route) {
         (Some(preflight), _) => preflight,
-        (None, Ok(route)) => call(app, id, route, request).await,
+        (None, Ok(route)) => call(app, id, client, route, request).await,
         (None, Err(unmatched)) => match health::answer(app, &request).await {
             Some(response) => response,
             None => refuse(unmatched.error, entry, request),
@@ -104,12 +111,13 @@ async fn answer(
 async fn call(
     app: &Arc<App>,
     id: InvocationId,
+    client: Client,
     route: RouteMatch,
     request: HttpRequest<Incoming>,
 ) -> Response {
     let entry = &app.entries[route.function];
     let uri = route.seen_uri(request.uri());
-    let admitted = policy::admit(app, entry, request.headers(), route.parameters, id).await;
+    let admitted = policy::admit(app, entry, request.headers(), client, route.parameters, id).await;
     let result: Result<Response> = match admitted {
         Err(error) => return refuse(error, Some(entry), request),
         Ok(admitted) => {
@@ -125,21 +133,9 @@ async fn call(
         }
     };
     result.unwrap_or_else(|error| {
-        log_failure(&error, &entry.spec.name, id);
+        telemetry::failed(&error, &entry.spec.name, id);
         error.into_response(entry.spec.error_format)
     })
-}
-
-/// A failure is logged once, here, with the cause that the caller does not read.
-fn log_failure(error: &Error, function: &str, id: InvocationId) {
-    let cause = std::error::Error::source(error).map(|cause| Chain(cause).to_string());
-    let cause = cause.unwrap_or_default();
-    let invocation = id.as_str();
-    if error.status().is_server_error() {
-        tracing::error!(function, invocation, cause, "{error}");
-    } else {
-        tracing::debug!(function, invocation, cause, "{error}");
-    }
 }
 
 /// A refusal before anything read the body. When there is one, the connection closes, once the client
@@ -162,23 +158,4 @@ fn refuse_and_close(error: Error) -> Response {
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));
     response
-}
-
-/// Adds the peer to what the request says of its way here, as every proxy does: the function then
-/// knows at least one address that nobody made up.
-fn append_forwarded_for(request: &mut HttpRequest<Incoming>, peer: SocketAddr) {
-    let peer = peer.ip().to_canonical().to_string();
-    let before: Vec<&str> = request
-        .headers()
-        .get_all(&FORWARDED_FOR)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    let all = match before.is_empty() {
-        true => peer,
-        false => format!("{}, {peer}", before.join(", ")),
-    };
-    if let Ok(value) = HeaderValue::from_str(&all) {
-        request.headers_mut().insert(FORWARDED_FOR, value);
-    }
 }

@@ -3,8 +3,9 @@
 //! for whom it is.
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
-use http::{Request, Version};
+use http::{Request, StatusCode, Version};
 
+use crate::connection::Flaw;
 use crate::error::{Error, ErrorCode, Result};
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -13,9 +14,17 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 ///
 /// # Errors
 /// 405 for TRACE, CONNECT and unknown methods; 400 for none or several hosts (RFC 9112 §3.2), for an
-/// Upgrade with a body, and for a coding that is not chunked. A request with both a length and a coding
-/// does not get here as such: hyper drops the length, answers once and closes (RFC 9112 §6.3).
+/// Upgrade with a body, for a coding that is not chunked, and for a head in which the connection saw a [`Flaw`];
+/// 431 for one that is too long.
 pub(crate) fn check<B>(request: &Request<B>) -> Result<&str> {
+    match request.extensions().get() {
+        None => {}
+        Some(Flaw::Ambiguous) => return Err(bad_request("The request can be read in two ways.")),
+        Some(Flaw::TooLong) => {
+            return Err(bad_request("The headers are too long.")
+                .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        }
+    }
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     if !METHODS.split(", ").any(|known| known == method.as_str()) {
         return Err(Error::method_not_allowed(METHODS, "Method Not Allowed"));
@@ -51,7 +60,7 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<&str> {
 }
 
 /// A name or an address, perhaps with a port.
-fn is_host(host: &str) -> bool {
+pub(crate) fn is_host(host: &str) -> bool {
     !host.is_empty()
         && host
             .bytes()

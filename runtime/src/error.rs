@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
@@ -103,6 +104,7 @@ pub struct Error {
     status: Option<StatusCode>,
     message: Cow<'static, str>,
     pub(crate) allow: Option<HeaderValue>,
+    pub(crate) retry_after: Option<Duration>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -114,6 +116,7 @@ impl Error {
             status: None,
             message: message.into(),
             allow: None,
+            retry_after: None,
             source: None,
         }
     }
@@ -148,6 +151,14 @@ impl Error {
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
+        self
+    }
+
+    /// How long the caller should wait, told as `Retry-After` in whole seconds, rounded up. Without it a
+    /// 429 and a 503 say 5 s.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 

@@ -1,11 +1,11 @@
-//! The process's own URLs: whether it lives, and whether it is ready.
+//! The process's own URLs: whether it lives, whether it is ready, and what it counted.
 //!
 //! Alive is all that the platform's restarts may depend on: a sleeping database must not restart a
 //! healthy process. What it depends on is told apart at `/readyz`.
 
 use std::time::{Duration, Instant};
 
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use manifest::ErrorFormat;
 use serde_json::json;
@@ -14,19 +14,26 @@ use tokio::sync::Mutex;
 use crate::app::App;
 use crate::body::Body;
 use crate::context::Backends;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::function::Response;
-use crate::identity::Verifier;
+use crate::identity::{AuthError, Verifier, bearer};
 use crate::respond::typed;
+use crate::secrets::Secret;
+use crate::telemetry::metrics;
 
 const ALIVE: [&str; 3] = ["/healthz", "/health", "/api/v1/health"];
 const READY: &str = "/readyz";
+/// There is no such URL while nobody may read it.
+const METRICS: &str = "/metrics";
 /// What crawlers and browsers ask for by themselves; Cloud Functions answers 404 for every function.
 const NEVER: [&str; 2] = ["/robots.txt", "/favicon.ico"];
 
 /// Whether a URL is one of these, whatever the host: no function ever sees it.
-pub(crate) fn owns(path: &str) -> bool {
-    path == READY || ALIVE.contains(&path) || NEVER.contains(&path)
+pub(crate) fn owns(app: &App, path: &str) -> bool {
+    path == READY
+        || ALIVE.contains(&path)
+        || NEVER.contains(&path)
+        || path == METRICS && app.admin_token.is_some()
 }
 
 /// The answer to one of these URLs.
@@ -38,6 +45,17 @@ pub(crate) async fn answer(app: &App, request: &Request<Incoming>) -> Option<Res
             Body::from(&br#"{"status":"ok"}"#[..]),
         ),
         READY => app.readiness.answer(&app.backends, &app.verifier).await,
+        METRICS => {
+            let admin = app.admin_token.as_ref()?;
+            match check(admin, request.headers()) {
+                Ok(()) => typed(
+                    StatusCode::OK,
+                    metrics::MEDIA_TYPE,
+                    metrics::exposition(app),
+                ),
+                Err(error) => error.into_response(ErrorFormat::Firebase),
+            }
+        }
         path if NEVER.contains(&path) => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_FOUND;
@@ -51,6 +69,15 @@ pub(crate) async fn answer(app: &App, request: &Request<Incoming>) -> Option<Res
         false => Error::method_not_allowed("GET, HEAD", "Method Not Allowed")
             .into_response(ErrorFormat::Firebase),
     })
+}
+
+/// # Errors
+/// 401 for everybody but the holder of the token.
+fn check(admin: &Secret, headers: &HeaderMap) -> Result<()> {
+    match admin.is(bearer(headers)?) {
+        true => Ok(()),
+        false => Err(AuthError::Rejected("not ADMIN_TOKEN").into()),
+    }
 }
 
 /// What `/readyz` said last: however often it is asked, the backends are asked once a second.

@@ -91,7 +91,7 @@ impl From<Malformed> for Error {
 type Work<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
 /// One run of a function.
-struct Invocation<T: Send + 'static> {
+pub(crate) struct Invocation<T: Send + 'static> {
     /// `None` once it has ended.
     work: Option<Work<T>>,
     deadline: Pin<Box<Sleep>>,
@@ -106,6 +106,16 @@ impl<T: Send + 'static> Invocation<T> {
             deadline: Box::pin(sleep_until(deadline)),
             outlives_caller: true,
         }
+    }
+
+    /// One that is dropped when whoever polls it goes away.
+    pub(crate) fn of_caller(
+        work: impl Future<Output = Result<T>> + Send + 'static,
+        deadline: Instant,
+    ) -> Self {
+        let mut invocation = Self::new(work, deadline);
+        invocation.outlives_caller = false;
+        invocation
     }
 }
 

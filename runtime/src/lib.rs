@@ -7,7 +7,7 @@
 //!   ◀──────────── response, or Error -> response; CORS, request id and a log line on both ◀──┘
 //! ```
 //!
-//! an event, which starts where an object changes:
+//! an event, which starts where an object changes or a function publishes:
 //!
 //! ```text
 //! storage ─▶ ledger (object + event + deliveries) ─▶ events::worker ─▶ invocation ─▶ function
@@ -19,6 +19,7 @@
 //! ```text
 //! context.bucket(…)  ─▶ storage ─▶ ledger     bytes on the disk; what they are, in SQLite beside them
 //! context.database() ─▶ database              PostgreSQL, or SQLite
+//! context.publish(…) ─▶ ledger                an event, for the functions that subscribe to its type
 //! ```
 
 mod cli;
@@ -28,8 +29,10 @@ mod process;
 mod run;
 
 mod app;
+mod connection;
 mod dispatch;
 mod edge;
+mod forwarded;
 mod health;
 mod invocation;
 mod policy;
@@ -37,6 +40,7 @@ mod route;
 mod server;
 
 mod body;
+mod callable;
 mod context;
 mod error;
 mod function;
@@ -44,6 +48,7 @@ mod identity;
 mod outbound;
 mod respond;
 mod secrets;
+mod stream;
 
 mod database;
 mod events;
@@ -51,6 +56,7 @@ mod ledger;
 mod storage;
 
 mod failpoint;
+mod pace;
 mod telemetry;
 mod tls;
 
@@ -73,6 +79,7 @@ pub use storage::{
     Bucket, InvalidObjectName, MetadataChange, Object, ObjectName, ObjectReader, PutOptions,
     StorageError, Upload,
 };
+pub use stream::stream;
 
 /// The HTTP client behind [`Outbound`].
 pub use reqwest;

@@ -14,9 +14,10 @@ use crate::context::Backends;
 use crate::database::{Database, DatabaseError, Settings};
 use crate::function::{Function, Registry};
 use crate::identity::{KeySource, KeySourceSettings, SenderVerifier, Verifier};
-use crate::ledger::{Announcer, Subscription};
+use crate::ledger::{Announcer, Subscription, Topic};
 use crate::storage::Storage;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::Causes;
 use crate::tls;
 
 /// # Errors
@@ -32,7 +33,12 @@ pub(crate) async fn app(
     let backends = backends(registry, config, manifest, &services).await?;
     let verifiers = verifiers(config, manifest, &services)?;
     Ok(App::new(
-        manifest, functions, verifiers, backends, access_log,
+        manifest,
+        functions,
+        (config.proxies.clone(), config.admin_token.clone()),
+        verifiers,
+        backends,
+        access_log,
     ))
 }
 
@@ -74,6 +80,7 @@ pub(crate) async fn backends(
             })?,
         database: database(registry, config, services.clone()).await?,
         http: tls::http_client()?,
+        causes: Causes::default(),
     })
 }
 
@@ -128,15 +135,22 @@ fn verifiers(
 
 /// Which functions are told of which events.
 fn announcer(manifest: &Manifest) -> Announcer {
-    let subscriptions = manifest.functions.values().filter_map(|spec| {
-        let Trigger::Storage(storage) = &spec.trigger else {
-            return None;
+    let enabled = manifest.functions.values().filter(|spec| spec.enabled);
+    let subscriptions = enabled.filter_map(|spec| {
+        let topic = match &spec.trigger {
+            Trigger::Storage(storage) => Topic::Objects {
+                bucket: storage.bucket.clone(),
+                event: storage.event,
+                prefix: storage.prefix.clone(),
+            },
+            Trigger::Event(event) => Topic::Published {
+                kind: event.kind.clone()?,
+            },
+            Trigger::Http(_) | Trigger::Callable(_) => return None,
         };
-        spec.enabled.then(|| Subscription {
+        Some(Subscription {
             function: spec.name.clone(),
-            bucket: storage.bucket.clone(),
-            event: storage.event,
-            prefix: storage.prefix.clone(),
+            topic,
         })
     });
     let only_bucket = manifest.buckets.len() == 1;

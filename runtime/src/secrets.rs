@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+
 /// The secrets that some function lists, by name.
 #[derive(Default)]
 pub(crate) struct Secrets(BTreeMap<String, Secret>);
@@ -26,6 +28,11 @@ pub(crate) struct Secret(String);
 impl Secret {
     pub(crate) fn new(value: String) -> Self {
         Self(value)
+    }
+
+    /// Compares in a time that says nothing but the length.
+    pub(crate) fn is(&self, candidate: &str) -> bool {
+        verify_slices_are_equal(self.0.as_bytes(), candidate.as_bytes()).is_ok()
     }
 
     /// The text itself, for the one place that needs it.

@@ -9,24 +9,23 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use manifest::DRAIN;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::app::App;
+use crate::connection::Connection;
 use crate::{dispatch, process};
 
 /// Open connections; each costs some 10 kB when idle.
 const CONNECTIONS: usize = 16_384;
 /// Open files that are kept for everything else: objects, databases, the calls that functions make.
 const OTHER_FILES: u64 = 512;
-/// Both for a head that comes slowly and for an idle connection. The platform's edge keeps its
-/// connections open for up to two minutes, and a server that closes first makes it answer 502.
-const HEAD_OR_IDLE: Duration = Duration::from_secs(130);
-/// Bytes of one request's head.
-const HEAD: usize = 64 << 10;
+/// Bytes that are kept of a head which does not end: more than a head may have, so that one that is
+/// too long is refused like any other request.
+const BUFFER: usize = 64 << 10;
 /// After a failed accept (no descriptors left, most likely), how long the next one waits.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -39,9 +38,8 @@ pub(crate) async fn serve(
     let permits = Arc::new(Semaphore::new(connections()));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_OR_IDLE)
-        .max_buf_size(HEAD);
+    // The connection itself knows how long it may take.
+    http.header_read_timeout(None).max_buf_size(BUFFER);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let (permit, accepted) = tokio::select! {
@@ -58,11 +56,23 @@ pub(crate) async fn serve(
             }
         };
         let app = app.clone();
+        let stream = Connection::new(stream);
+        let exchange = stream.exchange();
         let connection = http.serve_connection(
             TokioIo::new(stream),
-            service_fn(move |request| {
+            service_fn(move |mut request| {
                 let app = app.clone();
-                async move { Ok::<_, Infallible>(dispatch::respond(app, peer, request).await) }
+                let (answering, flaw) = exchange.begin();
+                if let Some(flaw) = flaw {
+                    request.extensions_mut().insert(flaw);
+                }
+                async move {
+                    let mut response = dispatch::respond(app, peer, request).await;
+                    if response.body().is_stream() {
+                        response.body_mut().hold(answering);
+                    }
+                    Ok::<_, Infallible>(response)
+                }
             }),
         );
         let connection = graceful.watch(connection);

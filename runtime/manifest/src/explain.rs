@@ -65,7 +65,8 @@ const TEXTS: [(&str, &str); 23] = [
         "E012",
         "A quantity without its unit, with an unknown one, or out of range. Durations are whole numbers of ms, s, \
          m or h; byte counts of B, KiB, MiB, GiB, or the decimal kB, MB, GB. A timeout is at most 60m for `http` \
-         and 540s for `storage` and `event`, as in Cloud Functions; the help names the range of the key.",
+         and 540s for `storage` and `event`, as in Cloud Functions; a `rate_limit` is so many requests in a period \
+         of `s`, `min` or `h`, counted per `caller` or per `address`. The help names the range of the key.",
     ),
     (
         "E014",
@@ -76,8 +77,8 @@ const TEXTS: [(&str, &str); 23] = [
     (
         "E016",
         "A key, or a value of `auth`, that has no meaning for this trigger. `cors` belongs to `http`, because no \
-         browser sends events; `auth`, `public`, `max_body` and `error_format` to `http` and `event`, and so \
-         does being the target of a rewrite; `senders` to `storage` and `event`; `retry` to `storage`, because \
+         browser sends events; `auth`, `public`, `max_body`, `rate_limit` and `error_format` to `http` and \
+         `event`, and so does being the target of a rewrite; `senders` to `storage` and `event`; `retry` to `storage`, because \
          callers and the senders of an `event` repeat their own requests. `auth = \"function\"` is for `http`: \
          the router alone judges the senders of events.",
     ),
@@ -89,8 +90,8 @@ const TEXTS: [(&str, &str); 23] = [
     ),
     (
         "E019",
-        "A name or path that is taken: health checks (`healthz`, `health`, `readyz`), `robots.txt` and \
-         `favicon.ico` (Cloud Functions answer 404 there), `v0` (the Storage protocol), everything that starts \
+        "A name or path that is taken: health checks (`healthz`, `health`, `readyz`), `metrics`, `robots.txt` \
+         and `favicon.ico` (Cloud Functions answer 404 there), `v0` (the Storage protocol), everything that starts \
          with `__` (Firebase Hosting), the project's id, `none` as a policy, and `lib`, `main` and `build`, whose \
          files mean something else to cargo.",
     ),
@@ -129,7 +130,7 @@ const TEXTS: [(&str, &str); 23] = [
     (
         "E027",
         "A value that is not in the form its key asks for: the id of a project, a region, the name of a bucket, of \
-         a folder, of a secret, the pattern of object names, or the audience and the e-mail addresses of \
+         a folder, of a secret, of a flag, the pattern of object names, or the audience and the e-mail addresses of \
          `senders`. The help describes the form.",
     ),
     (

@@ -17,10 +17,11 @@ const KEYWORDS: [&str; 52] = [
 ];
 
 /// First segments of paths that the router answers itself, or must not.
-const RESERVED: [&str; 6] = [
+const RESERVED: [&str; 7] = [
     "healthz",
     "health",
     "readyz",
+    "metrics",
     "v0",
     "robots.txt",
     "favicon.ico",
@@ -30,11 +31,12 @@ const RESERVED: [&str; 6] = [
 const FILES: [&str; 3] = ["build", "lib", "main"];
 
 /// Paths that no route or rewrite is asked for.
-const RESERVED_PATHS: [&str; 6] = [
+const RESERVED_PATHS: [&str; 7] = [
     "/healthz",
     "/health",
     "/api/v1/health",
     "/readyz",
+    "/metrics",
     "/robots.txt",
     "/favicon.ico",
 ];
@@ -140,7 +142,8 @@ pub(crate) fn check_table(name: &Text<'_>, faults: &mut Faults<'_>) {
     }
 }
 
-fn is_identifier(name: &str) -> bool {
+/// A name of Rust, short enough for Cloud Functions.
+pub(crate) fn is_identifier(name: &str) -> bool {
     is_name(name, false)
 }
 

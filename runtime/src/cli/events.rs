@@ -141,7 +141,7 @@ fn list(history: &History, listing: &Listing) -> anyhow::Result<()> {
             seconds(entry.recorded),
             plain(&entry.id),
             plain(short(&entry.kind)),
-            plain(&entry.subject),
+            or_dash(entry.subject.as_deref().map(plain)),
             or_dash(of_delivery(|delivery| plain(&delivery.function))),
             or_dash(of_delivery(state)),
             or_dash(of_delivery(|delivery| delivery.attempts.to_string())),
@@ -171,7 +171,7 @@ fn dead(history: &History, json: bool) -> anyhow::Result<()> {
             or_dash(delivery.settled.map(seconds)),
             plain(&entry.id),
             plain(short(&entry.kind)),
-            plain(&entry.subject),
+            or_dash(entry.subject.as_deref().map(plain)),
             plain(&delivery.function),
             delivery.attempts.to_string(),
             or_dash(delivery.error.as_deref().map(plain)),
@@ -296,9 +296,11 @@ fn print_table<const COLUMNS: usize>(
     }
 }
 
-/// `google.cloud.storage.object.v1.finalized` is `finalized`.
+/// `google.cloud.storage.object.v1.finalized` is `finalized`; what functions publish is called as they
+/// call it.
 fn short(kind: &str) -> &str {
-    kind.rsplit('.').next().unwrap_or(kind)
+    kind.strip_prefix("google.cloud.storage.object.v1.")
+        .unwrap_or(kind)
 }
 
 fn state(delivery: &DeliveryStanding) -> String {

@@ -1,5 +1,6 @@
 //! CloudEvents as functions see them. Only [`receive`] knows of HTTP.
 
+pub(crate) mod publish;
 pub(crate) mod receive;
 pub(crate) mod retry;
 pub(crate) mod worker;

@@ -89,10 +89,13 @@ async fn deliver_due(app: &Arc<App>, ledger: &Ledger) -> Result<Option<Duration>
 }
 
 fn retry_of(entry: &Entry) -> Option<&Retry> {
-    match &entry.spec.trigger {
-        Trigger::Storage(storage) if entry.spec.enabled => Some(&storage.retry),
-        _ => None,
-    }
+    let retry = match &entry.spec.trigger {
+        Trigger::Storage(storage) => &storage.retry,
+        // Also when it names no type: it did when what still waits for it was published.
+        Trigger::Event(event) => &event.retry,
+        Trigger::Http(_) | Trigger::Callable(_) => return None,
+    };
+    entry.spec.enabled.then_some(retry)
 }
 
 fn take_slots(app: &App, entry: &Entry) -> Vec<Places> {
@@ -115,7 +118,8 @@ async fn deliver(app: Arc<App>, entry: Arc<Entry>, delivery: Delivery, places: P
     if left_out!("no-unique-key") {
         event.data["generation"] = Timestamp::now().as_microsecond().into();
     }
-    let (event_id, subject) = (event.id.clone(), event.subject.clone().unwrap_or_default());
+    let event_id = event.id.clone();
+    let subject = event.subject.as_ref().unwrap_or(&event.kind).clone();
     let deadline = started + entry.spec.limits.timeout;
     let context = Context::new(
         entry.spec.clone(),
@@ -132,6 +136,7 @@ async fn deliver(app: Arc<App>, entry: Arc<Entry>, delivery: Delivery, places: P
         Some(retry) => retry::outcome(&result, attempt, age, retry, random()),
         None => Outcome::Ack,
     };
+    entry.deliveries.count(&outcome);
     app.access_log.record(&Line {
         function: &entry.spec.name,
         invocation: id.as_str(),

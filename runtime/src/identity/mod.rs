@@ -114,7 +114,7 @@ impl Verifier {
 
 /// The token behind `Authorization: Bearer`. The scheme's case does not matter (RFC 9110 §11.1), nor
 /// does the number of spaces behind it; `Firebase` is what the Storage SDKs write.
-fn bearer(headers: &HeaderMap) -> Result<&str, AuthError> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, AuthError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(AuthError::Missing)?;
     if values.next().is_some() {

@@ -33,7 +33,7 @@ pub(crate) struct Entry {
     pub(crate) id: String,
     #[serde(rename = "type")]
     pub(crate) kind: String,
-    pub(crate) subject: String,
+    pub(crate) subject: Option<String>,
     pub(crate) recorded: Timestamp,
     pub(crate) delivery: Option<Standing>,
 }
@@ -257,7 +257,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(Entry {
         id: row.get("id")?,
         kind: row.get("kind")?,
-        subject: row.get("subject")?,
+        subject: Some(row.get("subject")?).filter(|subject: &String| !subject.is_empty()),
         recorded: time(row.get("recorded")?),
         delivery: has_delivery.then(|| standing(row)).transpose()?,
     })

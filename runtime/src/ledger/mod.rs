@@ -18,7 +18,7 @@ use std::{fs, io};
 use rusqlite::Transaction;
 use tokio::sync::Notify;
 
-pub(crate) use announce::{Announcer, Subscription};
+pub(crate) use announce::{Announcer, PublishError, Subscription, Topic};
 pub(crate) use deliveries::{Delivery, Outcome};
 pub(crate) use doorbell::{Doorbell, ring};
 pub(crate) use history::{

@@ -4,9 +4,11 @@
 //! made here alone: an invocation that skipped a check does not compile.
 
 pub(crate) mod cors;
+pub(crate) mod rate;
 pub(crate) mod slots;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
@@ -16,6 +18,7 @@ use tokio::time::Instant;
 use crate::app::{App, Entry};
 use crate::context::{Context, InvocationId, Invoked};
 use crate::error::{Error, ErrorCode, Result};
+use crate::forwarded::Client;
 use crate::identity::{AuthError, Principal};
 use crate::route::Parameters;
 use crate::telemetry::access_log::trace;
@@ -51,12 +54,13 @@ impl Admitted {
 }
 
 /// # Errors
-/// 415 for an encoded body, 413 for a declared length over `max_body`, 503 without a free slot, and
-/// with `auth = "required"` 401 or, when tokens cannot be checked now, 503.
+/// 415 for an encoded body, 413 for a declared length over `max_body`, 503 without a free slot, with
+/// `auth = "required"` 401 or, when tokens cannot be checked now, 503, and 429 beyond `rate_limit`.
 pub(crate) async fn admit(
     app: &App,
     entry: &Entry,
     headers: &HeaderMap,
+    client: Client,
     parameters: Parameters,
     invocation: InvocationId,
 ) -> Result<Admitted> {
@@ -76,9 +80,15 @@ pub(crate) async fn admit(
     }
     let overloaded = || Error::new(ErrorCode::Unavailable, "Too many requests at once.");
     let places = Places::take(app, entry).ok_or_else(overloaded)?;
+    let caller = identify(app, &entry.spec, headers).await?;
+    if let Some(limiter) = &entry.rate_limiter {
+        let uid = caller.as_ref().ok().map(|caller| &*caller.uid);
+        limiter.count(uid, client.address).map_err(too_many)?;
+    }
     let invoked = Invoked {
         invocation,
-        caller: identify(app, &entry.spec, headers).await?,
+        caller,
+        client: Some(client),
         parameters,
         deadline,
         attempt: 1,
@@ -90,6 +100,14 @@ pub(crate) async fn admit(
         deadline,
         places,
     })
+}
+
+fn too_many(wait: Duration) -> Error {
+    Error::new(
+        ErrorCode::ResourceExhausted,
+        "Too many requests. Please try again later.",
+    )
+    .retry_after(wait)
 }
 
 /// The caller of a function, or the sender of an event to one.

@@ -9,6 +9,7 @@ use super::folder::Folder;
 use super::lock::ObjectLocks;
 use super::place::Place;
 use super::quota::Claims;
+use super::room::Room;
 use super::tree::Tree;
 use super::upload::{PutOptions, Upload};
 use super::work::uninterrupted;
@@ -25,17 +26,25 @@ pub(super) struct BucketState {
     pub(super) spec: BucketSpec,
     pub(super) tree: Tree,
     pub(super) staging: Arc<Folder>,
+    pub(super) room: Arc<Room>,
     pub(super) ledger: Ledger,
     pub(super) locks: Arc<ObjectLocks>,
     pub(super) claims: Arc<Claims>,
 }
 
 impl Bucket {
-    pub(super) fn new(spec: BucketSpec, tree: Tree, staging: Arc<Folder>, ledger: Ledger) -> Self {
+    pub(super) fn new(
+        spec: BucketSpec,
+        tree: Tree,
+        staging: Arc<Folder>,
+        room: Arc<Room>,
+        ledger: Ledger,
+    ) -> Self {
         Self(Arc::new(BucketState {
             spec,
             tree,
             staging,
+            room,
             ledger,
             locks: Arc::default(),
             claims: Arc::default(),

@@ -137,10 +137,15 @@ impl Folder {
             .collect()
     }
 
+    /// Bytes that are left on its disk.
+    pub(super) fn free(&self) -> io::Result<u64> {
+        let found = fstatvfs(&self.0)?;
+        Ok(found.blocks_available() * found.fragment_size())
+    }
+
     /// Fails with [`io::ErrorKind::StorageFull`] when fewer bytes than `wanted` are left.
     pub(super) fn check_free(&self, wanted: u64) -> io::Result<()> {
-        let found = fstatvfs(&self.0)?;
-        if found.blocks_available() * found.fragment_size() < wanted {
+        if self.free()? < wanted {
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())

@@ -22,6 +22,11 @@
 //!
 //! Steps 3 and 4, opening and deleting hold the [lock of the object](lock).
 //!
+//! # Room
+//!
+//! An upload writes only into [room] that it was promised: for what it declares, at its start; for
+//! the rest, block by block. So `min_free` bytes stay free, however many uploads there are at once.
+//!
 //! # Older files
 //!
 //! A file that lies where an object would, of which the ledger has never heard, was put there by a
@@ -37,6 +42,7 @@ mod publish;
 mod quota;
 mod reader;
 mod recovery;
+mod room;
 mod staged;
 mod tree;
 mod upload;
@@ -55,6 +61,7 @@ pub use self::upload::{PutOptions, Upload};
 pub use crate::ledger::{InvalidObjectName, MetadataChange, Object, ObjectName};
 
 use self::folder::Folder;
+use self::room::Room;
 use self::tree::Tree;
 use self::work::blocking;
 use crate::ledger::{self, Announcer, Ledger};
@@ -86,11 +93,14 @@ impl Storage {
         let folder = Folder::open_base(base)?;
         let staging = Arc::new(folder.make_folder(STAGING)?);
         staging.claim()?;
+        let disk = staging.clone();
+        let room = Arc::new(Room::new(move || disk.free()));
         let ledger = Ledger::open(&base.join(ledger::FOLDER), announcer).await?;
         let mut buckets = BTreeMap::new();
         for (name, spec) in specs {
             let tree = Tree::open(&folder, &spec.root)?;
-            let bucket = Bucket::new(spec.clone(), tree, staging.clone(), ledger.clone());
+            let (staging, room) = (staging.clone(), room.clone());
+            let bucket = Bucket::new(spec.clone(), tree, staging, room, ledger.clone());
             buckets.insert(name.clone(), bucket);
         }
         recovery::recover(&staging, &buckets, &ledger).await?;

@@ -8,12 +8,14 @@ use aws_lc_rs::digest::{self, SHA256};
 use uuid::Uuid;
 
 use super::folder::Folder;
+use super::room::Reservation;
 use crate::failpoint::{failpoint, left_out};
 
 pub(super) struct StagedFile {
     id: String,
     staging: Arc<Folder>,
     file: File,
+    room: Reservation,
     size: u64,
     crc32c: u32,
     sha256: digest::Context,
@@ -22,13 +24,15 @@ pub(super) struct StagedFile {
 }
 
 impl StagedFile {
-    pub(super) fn create(staging: Arc<Folder>) -> io::Result<Self> {
+    /// A new one, which grows beyond `room` only while the disk has more.
+    pub(super) fn create(staging: Arc<Folder>, room: Reservation) -> io::Result<Self> {
         let id = Uuid::now_v7().simple().to_string();
         let file = staging.create_file(&id)?;
         Ok(Self {
             id,
             staging,
             file,
+            room,
             size: 0,
             crc32c: 0,
             sha256: digest::Context::new(&SHA256),
@@ -38,8 +42,11 @@ impl StagedFile {
 
     /// Writes and hashes; MD5, the slowest, has a thread of its own.
     pub(super) fn append(&mut self, block: &[u8]) -> io::Result<()> {
+        let bytes = block.len() as u64;
+        self.room.cover(bytes)?;
         self.file.write_all(block)?;
-        self.size += block.len() as u64;
+        self.room.spend(bytes);
+        self.size += bytes;
         self.crc32c = crc32c::crc32c_append(self.crc32c, block);
         self.sha256.update(block);
         failpoint!("mid-write")

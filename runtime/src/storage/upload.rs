@@ -19,8 +19,8 @@ use super::{BLOCK, Object, ObjectName, StorageError};
 use crate::failpoint::{failpoint, left_out};
 use crate::ledger::Content;
 
-/// How far the disk may lag behind an upload, in bytes. Writing early makes the last sync short,
-/// and that is also how often the free space is looked at.
+/// How far the disk may lag behind an upload, in bytes. Writing early makes the last sync short, and
+/// that is also how often an upload that has its room looks whether somebody else has taken it.
 const SYNC_EVERY: u64 = 32 << 20;
 
 /// What an object is given beside its bytes.
@@ -88,9 +88,10 @@ impl Upload {
         };
 
         let (staging, min_free) = (bucket.staging.clone(), bucket.spec.min_free);
+        let room = bucket.room.clone();
         let (file, disk) = blocking(move || {
-            staging.check_free(min_free.saturating_add(declared))?;
-            let file = StagedFile::create(staging.clone())?;
+            let room = room.reserve(declared, min_free)?;
+            let file = StagedFile::create(staging.clone(), room)?;
             failpoint!("after-create")?;
             let disk = Disk {
                 staging,

@@ -1,13 +1,18 @@
-//! What the process says of itself: `tracing` for what happens, [`access_log`] for each request.
+//! What the process says of itself: `tracing` for what happens, [`access_log`] for each request,
+//! [`metrics`] for all of them.
 //!
 //! Lines of JSON in production, text under `router dev`, both on stderr.
 
 pub(crate) mod access_log;
+pub(crate) mod metrics;
 
 use std::backtrace::Backtrace;
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
+
+use crate::context::InvocationId;
+use crate::error::{Chain, Error};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -52,4 +57,16 @@ fn log_panics() {
             panic.payload_as_str().unwrap_or("no text")
         );
     }));
+}
+
+/// A failure of a request, with the cause that the caller does not read. Each is logged once.
+pub(crate) fn failed(error: &Error, function: &str, invocation: InvocationId) {
+    let cause = std::error::Error::source(error).map(|cause| Chain(cause).to_string());
+    let cause = cause.unwrap_or_default();
+    let invocation = invocation.as_str();
+    if error.status().is_server_error() {
+        tracing::error!(function, invocation, cause, "{error}");
+    } else {
+        tracing::debug!(function, invocation, cause, "{error}");
+    }
 }

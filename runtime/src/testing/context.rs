@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::{Folder, config};
+use super::{Environment, Folder, config};
 use crate::context::{Context, InvocationId, Invoked};
 use crate::function::Registry;
 use crate::identity::{AuthError, Principal};
@@ -39,7 +39,7 @@ impl Context {
             .get(function)
             .with_context(|| format!("the manifest has no [functions.{function}]"))?
             .clone();
-        let config = config(&folder);
+        let config = config(&folder, &Environment::default())?;
         let backends = open::backends(registry, &config, &manifest, &Handle::current()).await?;
         let principal = |uid: &str| {
             Arc::new(Principal {

@@ -12,7 +12,7 @@ pub use server::TestServer;
 
 use std::path::PathBuf;
 
-use crate::config::{Config, Mode, Overrides};
+use crate::config::{Config, Mode, Overrides, proxies};
 use crate::secrets::Secret;
 
 /// What a [`TestServer`] takes events with.
@@ -44,17 +44,32 @@ impl Drop for Folder {
     }
 }
 
+/// What the environment of a [`TestServer`] says beside the defaults; by default nothing.
+#[derive(Default)]
+pub struct Environment {
+    /// RENDER
+    pub on_render: bool,
+    /// TRUSTED_PROXIES
+    pub trusted_proxies: Option<&'static str>,
+    /// ADMIN_TOKEN
+    pub admin_token: Option<&'static str>,
+}
+
 /// As `router dev` would be configured, on a free port, with its data in `folder`.
-fn config(folder: &Folder) -> Config {
-    Config {
+fn config(folder: &Folder, environment: &Environment) -> anyhow::Result<Config> {
+    Ok(Config {
         mode: Mode::Dev,
         address: ([127, 0, 0, 1], 0).into(),
+        proxies: proxies(environment.on_render, environment.trusted_proxies)?,
         base_path: folder.0.clone(),
         database_url: None,
         jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
         oidc_jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
         event_token: Some(Secret::new(EVENT_TOKEN.to_owned())),
+        admin_token: environment
+            .admin_token
+            .map(|token| Secret::new(token.to_owned())),
         overrides: Overrides::default(),
         log_level: "info".to_owned(),
-    }
+    })
 }

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{Folder, config};
+use super::{Environment, Folder, config};
 use crate::cli::unsigned_token;
 use crate::function::Registry;
 use crate::process::Runtimes;
@@ -24,15 +25,34 @@ pub struct TestServer {
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
     runtimes: Option<Runtimes>,
-    folder: Folder,
+    folder: Arc<Folder>,
 }
+
+/// How long [`TestServer::restart`] waits for threads that do not yield.
+const LAST_BREATH: Duration = Duration::from_secs(10);
 
 impl TestServer {
     /// # Errors
     /// What keeps a server from starting, such as the faults of the manifest.
     pub async fn start(registry: &Registry) -> anyhow::Result<Self> {
-        let folder = Folder::new()?;
-        let config = config(&folder);
+        Self::start_with(registry, &Environment::default()).await
+    }
+
+    /// # Errors
+    /// As [`Self::start`], and what is wrong with the environment.
+    pub async fn start_with(
+        registry: &Registry,
+        environment: &Environment,
+    ) -> anyhow::Result<Self> {
+        Self::start_on(Arc::new(Folder::new()?), registry, environment).await
+    }
+
+    async fn start_on(
+        folder: Arc<Folder>,
+        registry: &Registry,
+        environment: &Environment,
+    ) -> anyhow::Result<Self> {
+        let config = config(&folder, environment)?;
         let parsed = manifest::parse(registry.manifest);
         let manifest = parsed.manifest.with_context(|| {
             manifest::render(&parsed.faults, "manifest.toml", registry.manifest)
@@ -92,6 +112,23 @@ impl TestServer {
             served.await?;
         }
         Ok(())
+    }
+
+    /// Ends as SIGKILL would, with everything cut off where it waits, and starts again on the same
+    /// disk, at another address.
+    ///
+    /// # Errors
+    /// As [`TestServer::start`].
+    pub async fn restart(mut self, registry: &Registry) -> anyhow::Result<Self> {
+        let folder = self.folder.clone();
+        if let Some(runtimes) = self.runtimes.take() {
+            let killed = tokio::task::spawn_blocking(move || {
+                runtimes.functions.shutdown_timeout(LAST_BREATH);
+                runtimes.services.shutdown_timeout(LAST_BREATH);
+            });
+            killed.await?;
+        }
+        Self::start_on(folder, registry, &Environment::default()).await
     }
 }
 

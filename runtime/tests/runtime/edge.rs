@@ -34,6 +34,17 @@ async fn what_two_servers_could_read_differently_is_refused_and_the_connection_c
             "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
             "400",
         ),
+        (
+            "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "400",
+        ),
+        (
+            "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: a\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+            "400",
+        ),
+        ("GET /echo HTTP/1.1\nHost: a\n\n", "400"),
+        ("GET /echo HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", "400"),
+        ("GET /echo HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n", "400"),
     ] {
         let answer = exchange(server.address(), request).await;
         assert!(
@@ -44,6 +55,47 @@ async fn what_two_servers_could_read_differently_is_refused_and_the_connection_c
             answer.matches("HTTP/1.1").count(),
             1,
             "{request:?}: {answer}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_request_of_a_connection_is_looked_at_like_the_first() {
+    let server = server().await;
+    let good = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+    let bad =
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
+    for _ in 0..3 {
+        socket.write_all(good.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let length = socket.read(&mut answer).await.unwrap();
+        assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+    }
+    socket.write_all(bad.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_of_more_than_32_kibibytes_or_100_fields_is_refused() {
+    let server = server().await;
+    let with = |fields: String| {
+        format!("GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n")
+    };
+    for (request, status) in [
+        (with(format!("X: {}\r\n", "x".repeat(31 << 10))), "200"),
+        (with(format!("X: {}\r\n", "x".repeat(33 << 10))), "431"),
+        (with(format!("X: {}\r\n", "x".repeat(100 << 10))), "431"),
+        (with("X: y\r\n".repeat(98)), "200"),
+        (with("X: y\r\n".repeat(99)), "431"),
+    ] {
+        let answer = exchange(server.address(), &request).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{}: {answer}",
+            request.len()
         );
     }
 }

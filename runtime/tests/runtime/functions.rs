@@ -34,6 +34,7 @@ pub(crate) async fn server() -> TestServer {
     .function("read", read.into_function())
     .function("write", write.into_function())
     .function("stream", stream.into_function())
+    .function("flood", flood.into_function())
     .function("guarded", echo.into_function())
     .function("refuse", refuse.into_function())
     .function("change", change.into_function())
@@ -131,6 +132,28 @@ async fn stream(_context: Context, request: Request) -> Result<Response> {
                 piece + 1,
             )
         })
+    });
+    Ok(Response::new(Body::stream(pieces)))
+}
+
+/// Runs of [`flood`] whose response is still being sent, if the query says that they count.
+pub(crate) static FLOODING: AtomicUsize = AtomicUsize::new(0);
+
+struct Flooding(usize);
+
+impl Drop for Flooding {
+    fn drop(&mut self) {
+        FLOODING.fetch_sub(self.0, Ordering::SeqCst);
+    }
+}
+
+/// More than any client reads.
+async fn flood(_context: Context, request: Request) -> Result<Response> {
+    let counts = usize::from(request.uri().query() == Some("counts"));
+    FLOODING.fetch_add(counts, Ordering::SeqCst);
+    let pieces = futures_util::stream::unfold(Flooding(counts), |flooding| async {
+        let piece = bytes::Bytes::from_static(&[0; 65_536]);
+        Some((Ok::<_, Error>(piece), flooding))
     });
     Ok(Response::new(Body::stream(pieces)))
 }

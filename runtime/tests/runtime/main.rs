@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod callable_streams;
 mod edge;
 mod events;
 mod functions;
 mod limits;
 mod paths;
 mod responses;
+mod slow_clients;
 mod survival;

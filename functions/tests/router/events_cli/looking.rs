@@ -177,6 +177,26 @@ async fn the_beginning_of_an_id_is_enough_unless_several_begin_so() {
 }
 
 #[tokio::test]
+async fn what_a_function_published_is_listed_by_the_whole_of_its_type() {
+    let router = Router::start().await;
+    let published = Planted {
+        kind: "com.example.order.paid",
+        subject: "",
+        state: "dead",
+        ..Planted::default()
+    };
+    plant(&router, &published);
+    for command in ["ls", "dead"] {
+        let listed = json(&router.disk(), &[command]).await;
+        assert_eq!(listed[0]["type"], published.kind, "{command}");
+        assert_eq!(listed[0]["subject"], Value::Null, "{command}");
+        let text = table(&router.disk(), &[command]).await;
+        let row: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(row[1..5], ["e1", published.kind, "-", THUMBNAILS], "{text}");
+    }
+}
+
+#[tokio::test]
 async fn looking_changes_no_byte_of_the_ledger() {
     let mut router = Router::start().await;
     plant_one_of_each(&router);

@@ -58,6 +58,8 @@ async fn refused(disk: &Path, arguments: &[&str]) -> String {
 /// One event with one delivery, recorded `hours` ago.
 struct Planted<'a> {
     id: &'a str,
+    kind: &'a str,
+    /// Empty: it has none.
     subject: &'a str,
     hours: i64,
     function: &'a str,
@@ -72,6 +74,7 @@ impl Default for Planted<'_> {
     fn default() -> Self {
         Self {
             id: "e1",
+            kind: FINALIZED,
             subject: "objects/a",
             hours: 0,
             function: THUMBNAILS,
@@ -93,7 +96,7 @@ fn plant(router: &Router, planted: &Planted<'_>) {
         |hours: i64| (Timestamp::now() + SignedDuration::from_hours(hours)).as_microsecond();
     let recorded = from_now(-planted.hours);
     let event = json!({
-        "specversion": "1.0", "id": planted.id, "source": "//here", "type": FINALIZED,
+        "specversion": "1.0", "id": planted.id, "source": "//here", "type": planted.kind,
         "subject": planted.subject, "data": {"name": "a"},
     });
     let connection = ledger(router);
@@ -102,7 +105,7 @@ fn plant(router: &Router, planted: &Planted<'_>) {
             "INSERT INTO events (id, kind, subject, recorded, event) VALUES (?, ?, ?, ?, ?)",
             params![
                 planted.id,
-                FINALIZED,
+                planted.kind,
                 planted.subject,
                 recorded,
                 event.to_string()

@@ -1,15 +1,19 @@
 //! `[functions.NAME]`
 
+use std::collections::BTreeMap;
+
 use super::limits::{self, CorsChoice, Defaults};
 use super::trigger;
-use super::{Defined, TriggerKind, auth, choice, resolve, senders};
+use super::{Defined, TriggerKind, auth, choice, rate, resolve, senders};
 use crate::fault::{Code, Faults};
 use crate::literal::shown;
-use crate::model::{Auth, BucketSpec, Cors, ErrorFormat, FunctionSpec, Route, Secret, Trigger};
+use crate::model::{
+    Auth, BucketSpec, Cors, ErrorFormat, FunctionSpec, RateLimit, Route, Secret, Senders, Trigger,
+};
 use crate::names;
 use crate::reader::{Table, Text};
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 19] = [
     "http",
     "storage",
     "event",
@@ -20,6 +24,8 @@ const KEYS: [&str; 17] = [
     "timeout",
     "max_body",
     "concurrency",
+    "rate_limit",
+    "flags",
     "secrets",
     "bucket",
     "error_format",
@@ -33,11 +39,12 @@ const BY_REQUEST: &[TriggerKind] = &[TriggerKind::Http, TriggerKind::Event];
 const BY_EVENT: &[TriggerKind] = &[TriggerKind::Storage, TriggerKind::Event];
 
 /// The keys that not every kind of trigger gives a meaning to.
-const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 7] = [
+const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 8] = [
     ("auth", BY_REQUEST),
     ("public", BY_REQUEST),
     ("cors", &[TriggerKind::Http]),
     ("max_body", BY_REQUEST),
+    ("rate_limit", BY_REQUEST),
     ("error_format", BY_REQUEST),
     ("retry", &[TriggerKind::Storage]),
     ("senders", BY_EVENT),
@@ -120,24 +127,10 @@ fn read_spec(
     faults: &mut Faults<'_>,
 ) -> Option<FunctionSpec> {
     // Everything is read, so that every fault is found, before anything is given up.
-    let auth = match kind {
-        Some(kind @ (TriggerKind::Http | TriggerKind::Event)) => auth::read(table, kind, faults),
-        // Beside the router itself only senders have its events.
-        Some(TriggerKind::Storage) | None => Some(Auth::Required),
-    };
+    let callers = read_callers(table, scope, kind, faults);
     let kind = kind.unwrap_or(TriggerKind::Http);
-    let cors = match kind {
-        TriggerKind::Http => limits::read_cors(table, scope.cors, faults)
-            .as_ref()
-            .or(scope.defaults.cors.as_ref())
-            .and_then(CorsChoice::policy),
-        TriggerKind::Storage | TriggerKind::Event => None,
-    };
-    let senders = match kind {
-        TriggerKind::Http => None,
-        TriggerKind::Storage | TriggerKind::Event => senders::read(table, faults),
-    };
     let limits = limits::read(name, table, kind, scope.defaults, faults);
+    let flags = read_flags(table, faults);
     let secrets = read_secrets(table, faults);
     let bucket = read_bucket(table, scope.buckets, faults);
     let error_format = choice(
@@ -160,18 +153,57 @@ fn read_spec(
         line: faults.place(name.span.start).line,
         trigger,
         aliases: owned(aliases),
-        auth: auth?,
-        senders,
-        cors,
+        auth: callers.auth?,
+        senders: callers.senders,
+        cors: callers.cors,
         limits,
         secrets,
         bucket: bucket.or(own_bucket),
         error_format: error_format.unwrap_or(ErrorFormat::Firebase),
-        rate_limit: None,
-        flags: std::collections::BTreeMap::new(),
+        rate_limit: callers.rate_limit,
+        flags,
         enabled: enabled.unwrap_or(true),
         examples: owned(&examples),
     })
+}
+
+/// Who may call, from which pages, and how often.
+struct Callers {
+    auth: Option<Auth>,
+    senders: Option<Senders>,
+    cors: Option<Cors>,
+    rate_limit: Option<RateLimit>,
+}
+
+fn read_callers(
+    table: &Table<'_>,
+    scope: &Scope<'_>,
+    kind: Option<TriggerKind>,
+    faults: &mut Faults<'_>,
+) -> Callers {
+    let auth = match kind {
+        Some(kind @ (TriggerKind::Http | TriggerKind::Event)) => auth::read(table, kind, faults),
+        // Beside the router itself only senders have its events.
+        Some(TriggerKind::Storage) | None => Some(Auth::Required),
+    };
+    let kind = kind.unwrap_or(TriggerKind::Http);
+    let cors = match kind {
+        TriggerKind::Http => limits::read_cors(table, scope.cors, faults)
+            .as_ref()
+            .or(scope.defaults.cors.as_ref())
+            .and_then(CorsChoice::policy),
+        TriggerKind::Storage | TriggerKind::Event => None,
+    };
+    let senders = match kind {
+        TriggerKind::Http => None,
+        TriggerKind::Storage | TriggerKind::Event => senders::read(table, faults),
+    };
+    Callers {
+        auth,
+        senders,
+        cors,
+        rate_limit: rate::read(table, kind, scope.defaults, faults),
+    }
 }
 
 fn owned(texts: &[Text<'_>]) -> Vec<String> {
@@ -226,6 +258,26 @@ fn read_secrets(table: &Table<'_>, faults: &mut Faults<'_>) -> Vec<Secret> {
         });
     }
     secrets
+}
+
+/// `flags = { legacy_anonymous_chat = true }`
+fn read_flags(table: &Table<'_>, faults: &mut Faults<'_>) -> BTreeMap<String, bool> {
+    let Some(table) = table.table("flags", faults) else {
+        return BTreeMap::new();
+    };
+    let mut flags = BTreeMap::new();
+    for name in table.keys() {
+        if !names::is_identifier(name.value) {
+            let message = format!("{} cannot be the name of a flag", shown(name.value));
+            faults
+                .add(Code::Format, name.span.clone(), message)
+                .help("ASCII letters, digits and `_`, not a digit first: `legacy_anonymous_chat`");
+        }
+        if let Some(on) = table.boolean(name.value, faults) {
+            flags.insert(name.value.to_owned(), on);
+        }
+    }
+    flags
 }
 
 fn read_bucket(

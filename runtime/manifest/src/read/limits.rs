@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::{Defined, Entry, TriggerKind, resolve};
+use super::rate::RateChoice;
+use super::{Defined, Entry, TriggerKind, rate, resolve};
 use crate::fault::{Code, Faults};
 use crate::model::{Cors, DRAIN, Limits};
 use crate::reader::{Table, Text, duration};
@@ -30,6 +31,7 @@ pub(super) struct Defaults {
     max_body: Option<u64>,
     concurrency: Option<u32>,
     pub(super) cors: Option<CorsChoice>,
+    pub(super) rate_limit: Option<RateChoice>,
 }
 
 #[derive(Clone)]
@@ -63,12 +65,14 @@ pub(super) fn read_defaults(
     let Some(table) = document.table("defaults", faults) else {
         return Defaults::default();
     };
-    table.check_keys(&["timeout", "max_body", "concurrency", "cors"], faults);
+    let keys = ["timeout", "max_body", "concurrency", "cors", "rate_limit"];
+    table.check_keys(&keys, faults);
     Defaults {
         timeout: read_timeout(&table, TriggerKind::Http, faults),
         max_body: read_max_body(&table, faults),
         concurrency: read_concurrency(&table, faults),
         cors: read_cors(&table, cors, faults),
+        rate_limit: rate::read_choice(&table, faults),
     }
 }
 

@@ -6,6 +6,7 @@ mod buckets;
 mod cors;
 mod functions;
 mod limits;
+mod rate;
 mod rewrites;
 mod senders;
 mod trigger;

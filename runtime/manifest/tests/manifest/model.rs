@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use manifest::{
-    Auth, ErrorFormat, Manifest, Origins, Route, Secret, Senders, Severity, StorageEvent, Trigger,
-    parse,
+    Auth, ErrorFormat, Manifest, Origins, RateKey, RateLimit, Route, Secret, Senders, Severity,
+    StorageEvent, Trigger, parse,
 };
 
 use crate::{HEAD, PRODUCT};
@@ -149,6 +149,36 @@ fn an_event_function_may_be_open_to_everybody() {
 }
 
 #[test]
+fn a_rate_limit_is_inherited_by_whatever_is_called() {
+    let manifest = valid(COMPLETE);
+    let limit = |name: &str| manifest.functions[name].rate_limit;
+    let own = RateLimit {
+        requests: 30,
+        period: Duration::from_secs(60),
+        per: RateKey::Caller,
+    };
+    let inherited = RateLimit {
+        requests: 1000,
+        period: Duration::from_secs(3600),
+        per: RateKey::Address,
+    };
+    assert_eq!(limit("tria_chat_handler"), Some(own));
+    assert_eq!(limit("auth_sync"), Some(inherited));
+    assert_eq!(limit("note_order"), Some(inherited));
+    assert_eq!(limit("hello_world"), None, "`\"none\"`");
+    assert_eq!(limit("process_chunk"), None, "its events are nobody's");
+}
+
+#[test]
+fn flags_are_on_or_off() {
+    let manifest = valid(COMPLETE);
+    let flags = &manifest.functions["tria_chat_handler"].flags;
+    let flags: Vec<(&str, bool)> = flags.iter().map(|(name, on)| (&**name, *on)).collect();
+    assert_eq!(flags, [("beta", false), ("legacy_anonymous_chat", true)]);
+    assert!(manifest.functions["auth_sync"].flags.is_empty());
+}
+
+#[test]
 fn what_is_not_written_has_a_default() {
     let text = format!(
         "{HEAD}[functions.f]\nhttp = {{}}\nauth = \"required\"\n[functions.g]\nstorage = {{ bucket = \"chunks\", event = \"deleted\" }}"
@@ -161,6 +191,7 @@ fn what_is_not_written_has_a_default() {
     assert_eq!(f.limits.concurrency, 80);
     assert_eq!(f.error_format, ErrorFormat::Firebase);
     assert!(f.enabled && f.cors.is_none() && f.bucket.is_none());
+    assert!(f.rate_limit.is_none() && f.flags.is_empty());
     assert!(matches!(&f.trigger, Trigger::Http(http) if http.subpaths && http.routes.is_empty()));
     let Trigger::Storage(storage) = &manifest.functions["g"].trigger else {
         panic!("a storage trigger");

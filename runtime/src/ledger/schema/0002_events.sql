@@ -1,9 +1,9 @@
--- What happened to objects, each in the transaction that made it true.
+-- What happened to objects, each in the transaction that made it true; and what functions published.
 CREATE TABLE events (
     number   INTEGER PRIMARY KEY,               -- in the order in which they happened
     id       TEXT    NOT NULL UNIQUE,           -- the CloudEvent's
     kind     TEXT    NOT NULL,                  -- its type
-    subject  TEXT    NOT NULL,                  -- its subject
+    subject  TEXT    NOT NULL,                  -- its subject; empty: it has none
     recorded INTEGER NOT NULL,                  -- microseconds since 1970
     event    TEXT    NOT NULL                   -- the whole of it, as JSON
 ) STRICT;

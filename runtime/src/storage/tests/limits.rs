@@ -160,3 +160,75 @@ async fn a_full_disk_keeps_the_old_version_and_recovers_by_itself() {
     put(&bucket, "U1/a", &"new".into()).await.unwrap();
     assert_eq!(get(&bucket, "U1/a").await.unwrap().1, "new");
 }
+
+/// A small disk of which a quarter must stay free, and what is free above that; `None`: as
+/// [`SmallDisk::mount`].
+async fn disk_to_share() -> Option<(Disk, SmallDisk, Bucket, impl Fn() -> u64)> {
+    let mut disk = Disk::new();
+    let mounted = SmallDisk::mount(&disk.path)?;
+    disk.spec.min_free = 2 << 20;
+    let bucket = disk.open().await;
+    let (staging, min_free) = (bucket.state().staging.clone(), disk.spec.min_free);
+    let room = move || {
+        let free = staging.free().unwrap();
+        assert!(free >= min_free, "{free} bytes are free");
+        free - min_free
+    };
+    Some((disk, mounted, bucket, room))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+async fn parallel_uploads_are_admitted_as_far_as_the_disk_holds_all_of_them() {
+    const SIZE: usize = 1 << 20;
+    let Some((_disk, _mounted, bucket, room)) = disk_to_share().await else {
+        eprintln!("SKIPPED: cannot mount a tmpfs here");
+        return;
+    };
+    let fit = room() as usize / SIZE;
+    let starts = (0..24).map(|at| bucket.put(name(&format!("U1/{at}")), declared(SIZE as u64)));
+    let (admitted, refused): (Vec<_>, Vec<_>) =
+        join_all(starts).await.into_iter().partition(Result::is_ok);
+    assert_eq!(admitted.len(), fit);
+    for refused in refused {
+        assert!(matches!(refused.err(), Some(StorageError::DiskFull)));
+    }
+    let finished = admitted.into_iter().map(async |upload| {
+        let mut upload = upload?;
+        upload.write(pattern(SIZE)).await?;
+        upload.finish().await
+    });
+    for finished in join_all(finished).await {
+        finished.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+async fn parallel_uploads_that_declare_nothing_leave_what_must_stay_free() {
+    let Some((disk, _mounted, bucket, room)) = disk_to_share().await else {
+        eprintln!("SKIPPED: cannot mount a tmpfs here");
+        return;
+    };
+    let shared = room() as usize;
+    let uploads = (0..24).map(async |at| {
+        let options = PutOptions::default();
+        let mut upload = bucket.put(name(&format!("U1/{at}")), options).await?;
+        for _ in 0..4 {
+            upload.write(pattern(BLOCK)).await?;
+            room();
+        }
+        Ok(upload)
+    });
+    // Nothing is finished yet: the ledger would grow on the same disk.
+    let (written, refused): (Vec<_>, Vec<_>) =
+        join_all(uploads).await.into_iter().partition(Result::is_ok);
+    // The fourth block of each may still be on its way.
+    assert!(written.len() * 3 * BLOCK <= shared, "{}", written.len());
+    for refused in refused {
+        assert!(matches!(refused.err(), Some(StorageError::DiskFull)));
+    }
+    drop(written);
+    disk.nothing_staged().await;
+    put(&bucket, "U1/later", &pattern(BLOCK)).await.unwrap();
+}

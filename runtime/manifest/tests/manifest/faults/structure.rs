@@ -13,8 +13,8 @@ fn e001_an_unknown_key_gets_the_nearest_one() {
             ("‸rewirtes = 1", "unknown key `rewirtes`"),
             ("[defaults]\n‸timout = \"60s\"", "did you mean `timeout`?"),
             (
-                "[functions.f]\nhttp = {}\nauth = \"required\"\n‸rate_limit = \"30/min\"",
-                "unknown key `rate_limit`",
+                "[functions.f]\nhttp = {}\nauth = \"required\"\n‸rate = \"30/min per caller\"",
+                "unknown key `rate`",
             ),
             (
                 "[functions.f]\nhttp = { ‸rotes = [] }\nauth = \"required\"",
@@ -174,6 +174,11 @@ fn e016_a_key_belongs_to_a_trigger() {
             "`error_format` is for functions with `http` or `event`",
         ),
         (
+            storage,
+            "rate_limit = \"1/s per address\"",
+            "`rate_limit` is for functions with `http` or `event`",
+        ),
+        (
             event,
             "cors = \"app\"",
             "`cors` is for functions with `http`, and [functions.f] has `event`",
@@ -330,6 +335,14 @@ fn e023_values_have_types() {
             (
                 "[functions.f]\nhttp = {}\nauth = \"required\"\nenabled = ‸\"no\"",
                 "`enabled` is `true` or `false`",
+            ),
+            (
+                "[functions.f]\nhttp = {}\nauth = \"required\"\nflags = { beta = ‸\"on\" }",
+                "`beta` is `true` or `false`, not of the type string",
+            ),
+            (
+                "[functions.f]\nhttp = {}\nauth = \"required\"\nflags = ‸[\"beta\"]",
+                "`flags` is a table",
             ),
             (
                 "‸[rewrites]\nsource = \"/x\"",

@@ -70,7 +70,7 @@ fn e006_what_can_never_fire_names_the_winner() {
 #[test]
 fn e019_some_names_and_paths_are_taken() {
     for name in [
-        "healthz", "health", "readyz", "v0", "__init", "lib", "main", "build",
+        "healthz", "health", "readyz", "metrics", "v0", "__init", "lib", "main", "build",
     ] {
         let text = format!("[functions.‸{name}]\nhttp = {{}}\nauth = \"required\"");
         check(

@@ -154,6 +154,23 @@ fn e012_an_event_function_has_the_time_of_events_and_the_body_of_requests() {
 }
 
 #[test]
+fn e012_a_rate_limit_says_how_many_how_often_and_whose() {
+    let http = "[functions.f]\nauth = \"required\"\nhttp = {}\n";
+    for (line, words) in [
+        ("30/min", "does not say whose"),
+        ("30/min per user", "neither per `caller` nor per `address`"),
+        ("30/m per caller", "a period that is not known"),
+        ("30 per caller", "has no period"),
+        ("0/s per caller", "is out of range"),
+        ("", "does not say whose"),
+    ] {
+        let own = format!("{http}rate_limit = ‸\"{line}\"");
+        let default = format!("[defaults]\nrate_limit = ‸\"{line}\"\n{http}");
+        check(Code::UnitOrRange, &[(&own, words), (&default, words)]);
+    }
+}
+
+#[test]
 fn e012_an_inherited_timeout_has_the_range_of_the_heir() {
     for entry in [
         "storage = { bucket = \"chunks\", event = \"finalized\" }",
@@ -217,6 +234,7 @@ fn e027_some_values_have_a_form() {
         ("whole:manifest = 1\n[project]\nid = \"holograms-media\"\nregions = [\"europe-west1\", ‸\"europe\"]".to_owned(), "`europe` is not a region"),
         ("whole:manifest = 1\n[project]\nid = \"holograms-media\"\nregions = []\nbucket = ‸\"gs://x\"".to_owned(), "is not the name of a bucket"),
         ("[functions.f]\nhttp = {}\nauth = \"required\"\nsecrets = [‸\"mistral\"]".to_owned(), "`mistral` is not the name of a secret"),
+        ("[functions.f]\nhttp = {}\nauth = \"required\"\nflags = { ‸\"a-b\" = true }".to_owned(), "`a-b` cannot be the name of a flag"),
         (bucket("‸\"/var/data\"", "\"{uid}/{path}\"", "\"uid\""), "not a folder below"),
         (bucket("‸\"../up\"", "\"{uid}/{path}\"", "\"uid\""), "not a folder below"),
         (bucket("\"other\"", "‸\"uploads\"", "\"uid\""), "does not name objects"),
