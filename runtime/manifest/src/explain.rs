@@ -26,8 +26,8 @@ const TEXTS: [(&str, &str); 23] = [
     ),
     (
         "E004",
-        "Every function has exactly one trigger: `http = { … }`, `storage = { … }` for the objects of a bucket, or \
-         `event = { … }` for any CloudEvent that is POSTed to its URL. The trigger is a key, so that a kind can \
+        "Every function has exactly one trigger: `http = { … }`, `callable = {}` for what the Firebase SDKs call, \
+         `storage = { … }` for the objects of a bucket, or `event = { … }` for any other CloudEvent. The trigger is a key, so that a kind can \
          never disagree with its settings. To run the same code for several, let functions call one module.",
     ),
     (
@@ -65,7 +65,7 @@ const TEXTS: [(&str, &str); 23] = [
         "E012",
         "A quantity without its unit, with an unknown one, or out of range. Durations are whole numbers of ms, s, \
          m or h; byte counts of B, KiB, MiB, GiB, or the decimal kB, MB, GB. A timeout is at most 60m for `http` \
-         and 540s for `storage` and `event`, as in Cloud Functions; a `rate_limit` is so many requests in a period \
+         and `callable` and 540s for `storage` and `event`, as in Cloud Functions; a `rate_limit` is so many requests in a period \
          of `s`, `min` or `h`, counted per `caller` or per `address`. The help names the range of the key.",
     ),
     (
@@ -76,10 +76,12 @@ const TEXTS: [(&str, &str); 23] = [
     ),
     (
         "E016",
-        "A key, or a value of `auth`, that has no meaning for this trigger. `cors` belongs to `http`, because no \
-         browser sends events; `auth`, `public`, `max_body`, `rate_limit` and `error_format` to `http` and \
-         `event`, and so does being the target of a rewrite; `senders` to `storage` and `event`; `retry` to `storage`, because \
-         callers and the senders of an `event` repeat their own requests. `auth = \"function\"` is for `http`: \
+        "A key, or a value of `auth`, that has no meaning for this trigger. `cors` belongs to `http` and `callable`, \
+         because no browser sends events; `auth`, `public`, `max_body` and `rate_limit` to these and `event`, and \
+         so does being the target of a rewrite; `error_format` to `http` and `event`, because the SDKs read a \
+         callable's refusals in Firebase's own shape; `senders` to `storage` and `event`; `retry` to `storage` and \
+         to an `event` with a `type`, because callers, and those who POST an event, repeat their own requests. \
+         `auth = \"function\"` is for `http` and `callable`: \
          the router alone judges the senders of events.",
     ),
     (
@@ -92,7 +94,8 @@ const TEXTS: [(&str, &str); 23] = [
         "E019",
         "A name or path that is taken: health checks (`healthz`, `health`, `readyz`), `metrics`, `robots.txt` \
          and `favicon.ico` (Cloud Functions answer 404 there), `v0` (the Storage protocol), everything that starts \
-         with `__` (Firebase Hosting), the project's id, `none` as a policy, and `lib`, `main` and `build`, whose \
+         with `__` (Firebase Hosting), types of events that start with `google.` (storage and Google), the \
+         project's id, `none` as a policy, and `lib`, `main` and `build`, whose \
          files mean something else to cargo.",
     ),
     (
@@ -130,7 +133,7 @@ const TEXTS: [(&str, &str); 23] = [
     (
         "E027",
         "A value that is not in the form its key asks for: the id of a project, a region, the name of a bucket, of \
-         a folder, of a secret, of a flag, the pattern of object names, or the audience and the e-mail addresses of \
+         a folder, of a secret, of a flag, the type of an event, the pattern of object names, or the audience and the e-mail addresses of \
          `senders`. The help describes the form.",
     ),
     (
@@ -142,7 +145,7 @@ const TEXTS: [(&str, &str); 23] = [
         "E029",
         "The file of a function has no `pub async fn handle`, which is what the runtime calls. For `http` write \
          `pub async fn handle(context: Context, request: Request) -> Result<Response>`, or `(context: Context, \
-         input: In) -> Result<Out>` with types of serde; for `storage` write `pub async fn handle(context: \
+         input: In) -> Result<Out>` with types of serde, which is also what `callable` takes; for `storage` write `pub async fn handle(context: \
          Context, event: CloudEvent<StorageObjectData>) -> Result<()>`; for `event` the same with \
          `CloudEvent<T>`, where `T` is any type of serde.",
     ),

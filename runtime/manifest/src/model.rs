@@ -136,7 +136,8 @@ pub struct Retry {
 pub enum Auth {
     /// The router answers 401 without a valid token: of a user for `http`, of a sender for an event.
     Required,
-    /// The router verifies; the function decides and words the refusal. For `http` alone.
+    /// The router verifies; the function decides and words the refusal. For `http`; and for a callable, to
+    /// which no token is fine and a bad one is not.
     Function,
     /// Nobody looks at tokens.
     None,

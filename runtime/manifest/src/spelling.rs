@@ -16,11 +16,20 @@ pub(crate) fn nearest<'w>(
 
 /// "`a`, `b` and `c`"
 pub(crate) fn enumerate<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    joined(words, "and")
+}
+
+/// "`a`, `b` or `c`"
+pub(crate) fn one_of<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    joined(words, "or")
+}
+
+fn joined<'w>(words: impl IntoIterator<Item = &'w str>, conjunction: &str) -> String {
     let words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     match words.as_slice() {
         [] => "none".to_owned(),
         [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        [first @ .., last] => format!("{} {conjunction} {last}", first.join(", ")),
     }
 }
 

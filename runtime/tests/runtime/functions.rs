@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use runtime::testing::TestServer;
 pub(crate) use runtime::testing::http_client as client;
+use runtime::testing::{Environment, TestServer};
 use runtime::{
     Body, CloudEvent, Context, Error, ErrorCode, EventFunction, Function, HttpFunction as _,
     MetadataChange, Method, Migrations, ObjectName, PutOptions, Registry, Request, Response,
@@ -17,7 +17,17 @@ use serde_json::{Value, json};
 const MANIFEST: &str = include_str!("manifest.toml");
 
 pub(crate) async fn server() -> TestServer {
-    let registry = Registry::new(
+    server_with(&Environment::default()).await
+}
+
+pub(crate) async fn server_with(environment: &Environment) -> TestServer {
+    TestServer::start_with(&registry(), environment)
+        .await
+        .expect("the server starts")
+}
+
+pub(crate) fn registry() -> Registry {
+    Registry::new(
         MANIFEST,
         Migrations {
             postgres: &[],
@@ -41,10 +51,11 @@ pub(crate) async fn server() -> TestServer {
     .function("tell_finalized", event(tell))
     .function("tell_deleted", event(tell))
     .function("tell_metadata", event(tell))
-    .function("take", event(take));
-    TestServer::start(&registry)
-        .await
-        .expect("the server starts")
+    .function("take", event(take))
+    .function("limited", echo.into_function())
+    .function("limited_by_address", echo.into_function())
+    .function("whence", whence.into_function())
+    .function("tally", tally.into_function())
 }
 
 /// What the function sees.
@@ -193,6 +204,16 @@ async fn change(context: Context, request: Request) -> Result<Response> {
         }
     }
     json(StatusCode::OK, &"done")
+}
+
+async fn whence(context: Context, _request: Request) -> Result<Response> {
+    let answer = json!({"address": context.address(), "origin": context.origin()});
+    json(StatusCode::OK, &answer)
+}
+
+async fn tally(context: Context, _request: Request) -> Result<Response> {
+    context.count("tallies", "asked");
+    json(StatusCode::OK, &"counted")
 }
 
 /// What [`tell`] was given, by the object's name.

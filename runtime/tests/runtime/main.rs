@@ -5,9 +5,13 @@
 mod callable_streams;
 mod edge;
 mod events;
+mod forwarded;
 mod functions;
 mod limits;
+mod metrics;
 mod paths;
+mod published_events;
+mod rate_limit;
 mod responses;
 mod slow_clients;
 mod survival;

@@ -186,6 +186,7 @@ fn signature(trigger: Option<TriggerKind>) -> &'static str {
     match trigger {
         Some(TriggerKind::Storage) => write::STORAGE_SIGNATURE,
         Some(TriggerKind::Event) => write::EVENT_SIGNATURE,
+        Some(TriggerKind::Callable) => write::JSON_SIGNATURE,
         Some(TriggerKind::Http) | None => write::HTTP_SIGNATURE,
     }
 }

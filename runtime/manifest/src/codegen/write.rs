@@ -8,7 +8,9 @@ use crate::read::TriggerKind;
 
 pub(super) const HTTP_SIGNATURE: &str =
     "pub async fn handle(context: Context, request: Request) -> Result<Response>";
-const JSON_SIGNATURE: &str = "pub async fn handle(context: Context, input: In) -> Result<Out>";
+/// Of a callable, and of `http` when the function only wants JSON.
+pub(super) const JSON_SIGNATURE: &str =
+    "pub async fn handle(context: Context, input: In) -> Result<Out>";
 pub(super) const STORAGE_SIGNATURE: &str =
     "pub async fn handle(context: Context, event: CloudEvent<StorageObjectData>) -> Result<()>";
 pub(super) const EVENT_SIGNATURE: &str =
@@ -200,6 +202,12 @@ const fn wanted(trigger: TriggerKind) -> Wanted {
                 ("write", HTTP_SIGNATURE),
                 ("or, with types of serde,", JSON_SIGNATURE),
             ],
+        },
+        TriggerKind::Callable => Wanted {
+            parameters: "Shape, ",
+            capability: "CallableFunction<Shape>",
+            shape: "Shape",
+            signatures: &[("write, with types of serde,", JSON_SIGNATURE)],
         },
         TriggerKind::Storage => Wanted {
             parameters: "",

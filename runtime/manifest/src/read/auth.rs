@@ -11,7 +11,7 @@ const REQUIRED: (&str, Auth) = ("required", Auth::Required);
 const FUNCTION: (&str, Auth) = ("function", Auth::Function);
 const NONE: (&str, Auth) = ("none", Auth::None);
 
-/// For `http` and `event`: nothing of it is asked of `storage`.
+/// For `http`, `callable` and `event`: nothing of it is asked of `storage`.
 pub(super) fn read(
     table: &Table<'_>,
     trigger: TriggerKind,
@@ -23,7 +23,7 @@ pub(super) fn read(
     }
     let auth = match trigger {
         TriggerKind::Event => read_of_event(table, faults),
-        TriggerKind::Http | TriggerKind::Storage => {
+        TriggerKind::Http | TriggerKind::Callable | TriggerKind::Storage => {
             choice(table, "auth", "`auth`", &[REQUIRED, FUNCTION, NONE], faults)
         }
     }?;
@@ -39,6 +39,10 @@ fn report_missing(table: &Table<'_>, trigger: TriggerKind, faults: &mut Faults<'
         TriggerKind::Event => {
             "`auth = \"required\"`: the router answers 401 without EVENT_TOKEN or the token of one of the \
              `senders`; `\"none\"`, with `public = true`: everybody"
+        }
+        TriggerKind::Callable => {
+            "`auth = \"required\"`: the router refuses a call without a valid token; `\"function\"`: a token may be \
+             left out, as Firebase's own callables have it; `\"none\"`, with `public = true`: nobody looks at tokens"
         }
         TriggerKind::Http | TriggerKind::Storage => {
             "`auth = \"required\"`: the router answers 401 without a valid token; \
@@ -61,7 +65,7 @@ fn read_of_event(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Auth> {
         .filter(|value| value.get_ref().as_str() == Some(FUNCTION.0));
     if let Some(value) = decided_by_function {
         let message = format!(
-            "`auth = \"function\"` is for functions with `http`, and {} has `event`",
+            "`auth = \"function\"` is for functions with `http` or `callable`, and {} has `event`",
             table.name
         );
         faults

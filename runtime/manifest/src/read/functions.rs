@@ -12,9 +12,11 @@ use crate::model::{
 };
 use crate::names;
 use crate::reader::{Table, Text};
+use crate::spelling::one_of;
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "http",
+    "callable",
     "storage",
     "event",
     "aliases",
@@ -35,18 +37,19 @@ const KEYS: [&str; 19] = [
     "senders",
 ];
 
-const BY_REQUEST: &[TriggerKind] = &[TriggerKind::Http, TriggerKind::Event];
+const BY_REQUEST: &[TriggerKind] = &[TriggerKind::Http, TriggerKind::Callable, TriggerKind::Event];
 const BY_EVENT: &[TriggerKind] = &[TriggerKind::Storage, TriggerKind::Event];
 
 /// The keys that not every kind of trigger gives a meaning to.
 const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 8] = [
     ("auth", BY_REQUEST),
     ("public", BY_REQUEST),
-    ("cors", &[TriggerKind::Http]),
+    ("cors", &[TriggerKind::Http, TriggerKind::Callable]),
     ("max_body", BY_REQUEST),
     ("rate_limit", BY_REQUEST),
-    ("error_format", BY_REQUEST),
-    ("retry", &[TriggerKind::Storage]),
+    // A callable's refusals are Firebase's, or its SDKs would not read them.
+    ("error_format", &[TriggerKind::Http, TriggerKind::Event]),
+    ("retry", BY_EVENT),
     ("senders", BY_EVENT),
 ];
 
@@ -103,6 +106,7 @@ pub(super) fn read<'d>(
             trigger::read_storage(table, scope.buckets, faults),
             Vec::new(),
         ),
+        Some(TriggerKind::Callable) => (trigger::read_callable(table, faults), Vec::new()),
         Some(TriggerKind::Event) => (trigger::read_event(table, faults), Vec::new()),
         None => (None, Vec::new()),
     };
@@ -182,20 +186,22 @@ fn read_callers(
     faults: &mut Faults<'_>,
 ) -> Callers {
     let auth = match kind {
-        Some(kind @ (TriggerKind::Http | TriggerKind::Event)) => auth::read(table, kind, faults),
+        Some(kind @ (TriggerKind::Http | TriggerKind::Callable | TriggerKind::Event)) => {
+            auth::read(table, kind, faults)
+        }
         // Beside the router itself only senders have its events.
         Some(TriggerKind::Storage) | None => Some(Auth::Required),
     };
     let kind = kind.unwrap_or(TriggerKind::Http);
     let cors = match kind {
-        TriggerKind::Http => limits::read_cors(table, scope.cors, faults)
+        TriggerKind::Http | TriggerKind::Callable => limits::read_cors(table, scope.cors, faults)
             .as_ref()
             .or(scope.defaults.cors.as_ref())
             .and_then(CorsChoice::policy),
         TriggerKind::Storage | TriggerKind::Event => None,
     };
     let senders = match kind {
-        TriggerKind::Http => None,
+        TriggerKind::Http | TriggerKind::Callable => None,
         TriggerKind::Storage | TriggerKind::Event => senders::read(table, faults),
     };
     Callers {
@@ -216,13 +222,9 @@ fn check_trigger_keys(table: &Table<'_>, kind: TriggerKind, faults: &mut Faults<
             continue;
         }
         if let Some(span) = table.key(key) {
-            let owners: Vec<String> = owners
-                .iter()
-                .map(|owner| format!("`{}`", owner.key()))
-                .collect();
             let message = format!(
                 "`{key}` is for functions with {}, and {} has `{}`",
-                owners.join(" or "),
+                one_of(owners.iter().map(|owner| owner.key())),
                 table.name,
                 kind.key()
             );

@@ -118,7 +118,7 @@ pub(super) fn read(
     }
     let timeout = own.as_ref().or(defaults.timeout.as_ref());
     let max_body = match trigger {
-        TriggerKind::Http | TriggerKind::Event => {
+        TriggerKind::Http | TriggerKind::Callable | TriggerKind::Event => {
             read_max_body(table, faults).or(defaults.max_body)
         }
         // It bounds an event that is POSTed to the URL; how large an object may be, the bucket says.
@@ -138,7 +138,7 @@ pub(super) fn read(
 
 const fn longest(trigger: TriggerKind) -> Duration {
     match trigger {
-        TriggerKind::Http => LONGEST_HTTP,
+        TriggerKind::Http | TriggerKind::Callable => LONGEST_HTTP,
         TriggerKind::Storage | TriggerKind::Event => LONGEST_EVENT,
     }
 }
@@ -182,7 +182,7 @@ fn read_timeout(
             .add(
                 Code::KeyOfOtherTrigger,
                 span,
-                "`idle` is for functions with `http` or `event`: the router delivers the events of `storage`",
+                "`idle` is for functions with `http`, `callable` or `event`: the router delivers the events of `storage`",
             )
             .help("write `timeout = \"540s\"`");
     }
@@ -195,8 +195,13 @@ fn read_timeout(
     })
 }
 
+/// Whether somebody waits for what the function returns. Events are delivered again.
+const fn is_answered(trigger: TriggerKind) -> bool {
+    matches!(trigger, TriggerKind::Http | TriggerKind::Callable)
+}
+
 fn warn_above_drain(timeout: &Timeout, trigger: TriggerKind, faults: &mut Faults<'_>) {
-    if trigger == TriggerKind::Http && timeout.total > DRAIN {
+    if is_answered(trigger) && timeout.total > DRAIN {
         let message = format!(
             "a timeout of {} is above the drain time: calls in flight are cut at {} on deploy",
             show_duration(timeout.total),
@@ -216,7 +221,7 @@ pub(super) fn warn_of_default_timeout(
 ) {
     let inherited = entries
         .iter()
-        .any(|entry| entry.trigger == Some(TriggerKind::Http) && entry.inherits_timeout);
+        .any(|entry| entry.trigger.is_some_and(is_answered) && entry.inherits_timeout);
     if let Some(timeout) = defaults.timeout.as_ref().filter(|_| inherited) {
         warn_above_drain(timeout, TriggerKind::Http, faults);
     }

@@ -55,16 +55,18 @@ pub(crate) struct Outline {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TriggerKind {
     Http,
+    Callable,
     Storage,
     Event,
 }
 
 impl TriggerKind {
-    pub(crate) const ALL: [Self; 3] = [Self::Http, Self::Storage, Self::Event];
+    pub(crate) const ALL: [Self; 4] = [Self::Http, Self::Callable, Self::Storage, Self::Event];
 
     pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Callable => "callable",
             Self::Storage => "storage",
             Self::Event => "event",
         }

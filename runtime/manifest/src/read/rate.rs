@@ -45,9 +45,11 @@ pub(super) fn read(
 ) -> Option<RateLimit> {
     match trigger {
         TriggerKind::Storage => None,
-        TriggerKind::Http | TriggerKind::Event => read_choice(table, faults)
-            .or(defaults.rate_limit)
-            .and_then(RateChoice::limit),
+        TriggerKind::Http | TriggerKind::Callable | TriggerKind::Event => {
+            read_choice(table, faults)
+                .or(defaults.rate_limit)
+                .and_then(RateChoice::limit)
+        }
     }
 }
 

@@ -80,7 +80,7 @@ fn check_function(function: &Text<'_>, entries: &[Entry<'_>], faults: &mut Fault
                     Code::KeyOfOtherTrigger,
                     function.span.clone(),
                     format!(
-                        "a rewrite needs a function with `http` or `event`, and `{}` has `storage`",
+                        "a rewrite needs a function with `http`, `callable` or `event`, and `{}` has `storage`",
                         function.value
                     ),
                 )

@@ -1,4 +1,4 @@
-//! `http = { … }`, `storage = { … }` or `event = { … }`: exactly one of them is what causes a function to run.
+//! `http = { … }`, `callable = {}`, `storage = { … }` or `event = { … }`: exactly one of them is what causes a function to run.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use super::{Defined, TriggerKind, resolve, unknown_name};
 use crate::fault::{Code, Faults};
 use crate::literal::shown;
 use crate::model::{
-    BucketSpec, EventTrigger, HttpTrigger, Retry, Route, StorageEvent, StorageTrigger, Trigger,
+    BucketSpec, CallableTrigger, EventTrigger, HttpTrigger, Retry, Route, StorageEvent,
+    StorageTrigger, Trigger,
 };
 use crate::names;
 use crate::reader::{Table, Text};
 use crate::units;
 
 /// Words that are kept for triggers to come.
-pub(super) const PLANNED: [&str; 2] = ["callable", "schedule"];
+pub(super) const PLANNED: [&str; 1] = ["schedule"];
 
 /// What can be written.
-const CHOICES: &str =
-    "`http = {}`, `storage = { bucket = \"…\", event = \"finalized\" }` or `event = {}`";
+const CHOICES: &str = "`http = {}`, `callable = {}`, `storage = { bucket = \"…\", event = \"finalized\" }` or `event = {}`";
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
@@ -35,6 +35,7 @@ const DEFAULT_RETRY: Retry = Retry {
     window: Duration::from_secs(24 * 3600),
 };
 const MOST_ATTEMPTS: u32 = 100;
+const LONGEST_TYPE: usize = 255;
 const LONGEST_WINDOW: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The one kind that the entry names.
@@ -109,15 +110,77 @@ pub(super) fn read_http<'d>(
     (Some(Trigger::Http(trigger)), routes)
 }
 
+/// Everything about a callable but its function is the protocol's.
+pub(super) fn read_callable(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Trigger> {
+    let callable = table.table("callable", faults)?;
+    callable.check_keys(&[], faults);
+    Some(Trigger::Callable(CallableTrigger {}))
+}
+
 pub(super) fn read_event(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Trigger> {
+    let retry = read_retry(table, faults);
     let event = table.table("event", faults)?;
-    event.check_keys(&["subpaths"], faults);
+    event.check_keys(&["type", "subpaths"], faults);
     let subpaths = event.boolean("subpaths", faults);
+    let kind = event.text("type", faults);
+    match &kind {
+        Some(kind) => check_event_type(kind, faults),
+        None if event.value("type").is_none() => refuse_retry_without_type(table, faults),
+        None => {}
+    }
     Some(Trigger::Event(EventTrigger {
         subpaths: subpaths.unwrap_or(true),
-        kind: None,
-        retry: DEFAULT_RETRY,
+        kind: kind.map(|kind| kind.value.to_owned()),
+        retry,
     }))
+}
+
+fn check_event_type(kind: &Text<'_>, faults: &mut Faults<'_>) {
+    let value = kind.value;
+    if !(1..=LONGEST_TYPE).contains(&value.len()) || !value.bytes().all(|b| b.is_ascii_graphic()) {
+        faults
+            .add(
+                Code::Format,
+                kind.span.clone(),
+                format!("{} is not the type of an event", shown(value)),
+            )
+            .help(format!(
+                "1 to {LONGEST_TYPE} visible ASCII characters, by custom a reversed host first: \
+                 \"media.holograms.chat.replied\""
+            ));
+    } else if value.starts_with("google.") {
+        faults
+            .add(
+                Code::ReservedName,
+                kind.span.clone(),
+                format!(
+                    "{} is reserved: storage and Google make the events whose type starts with `google.`, \
+                     and functions do not publish them",
+                    shown(value)
+                ),
+            )
+            .help(
+                "for the objects of a bucket write `storage = { … }`; for what Google POSTs to the function's \
+                 URL leave `type` out",
+            );
+    }
+}
+
+/// Who POSTs an event sends it again; only what functions publish is the router's to repeat.
+fn refuse_retry_without_type(table: &Table<'_>, faults: &mut Faults<'_>) {
+    if let Some(span) = table.key("retry") {
+        faults
+            .add(
+                Code::KeyOfOtherTrigger,
+                span,
+                format!(
+                    "`retry` is for functions with `storage` or an `event` that has a `type`, and {} has none: \
+                     whoever POSTs an event sends it again",
+                    table.name
+                ),
+            )
+            .help("remove `retry`, or name the `type` of the events that functions publish");
+    }
 }
 
 /// `"POST /path"` or `"/path"`.

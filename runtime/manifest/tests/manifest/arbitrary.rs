@@ -26,7 +26,7 @@ fn check(text: &str) {
 }
 
 /// Pieces that change the meaning of a text rather than its bytes.
-const PIECES: [&str; 26] = [
+const PIECES: [&str; 29] = [
     "",
     "\"",
     "'",
@@ -49,6 +49,9 @@ const PIECES: [&str; 26] = [
     "\n[[rewrites]]\n",
     "http = {}\n",
     "event = {}\n",
+    "event = { type = \"\" }\n",
+    "callable = {}\n",
+    "rate_limit = \"0/h per caller\"\n",
     "senders = { emails = [\"\"] }\n",
     "\"/{*x}\"",
     "none",

@@ -11,6 +11,7 @@ pub(crate) const GREET: &str = "[functions.greet]\nhttp = {}\nauth = \"required\
 pub(crate) const SWEEP: &str =
     "[functions.sweep]\nstorage = { bucket = \"chunks\", event = \"finalized\" }\n";
 pub(crate) const NOTE: &str = "[functions.note]\nevent = {}\nauth = \"required\"\n";
+pub(crate) const ASK: &str = "[functions.ask]\ncallable = {}\nauth = \"required\"\n";
 const HANDLE: &str =
     "pub async fn handle(context: Context, request: Request) -> Result<Response> {}";
 
@@ -65,7 +66,8 @@ impl Workspace {
 
 #[test]
 fn every_entry_becomes_a_module_and_a_registration() {
-    let workspace = Workspace::new("entries", &format!("{GREET}{SWEEP}{NOTE}"))
+    let workspace = Workspace::new("entries", &format!("{GREET}{SWEEP}{NOTE}{ASK}"))
+        .file("functions/ask.rs", HANDLE)
         .file("functions/greet.rs", HANDLE)
         .file("functions/note.rs", HANDLE)
         .file("functions/sweep/mod.rs", HANDLE)
@@ -77,6 +79,7 @@ fn every_entry_becomes_a_module_and_a_registration() {
         "manifest.toml:12: [functions.greet] has the trigger `http`, but `handle` in functions/greet.rs",
         "impl<Shape, F: ::runtime::HttpFunction<Shape>> greet<(Shape,)> for F",
         "impl<F: ::runtime::EventFunction<::runtime::StorageObjectData>> sweep<(::runtime::StorageObjectData,)> for F",
+        "impl<Shape, F: ::runtime::CallableFunction<Shape>> ask<(Shape,)> for F",
         "impl<Data, F: ::runtime::EventFunction<Data>> note<(Data,)> for F",
         ".function(\"note\", note::function(self::note::handle))",
         ".function(\"greet\", greet::function(self::greet::handle))",
@@ -89,10 +92,11 @@ fn every_entry_becomes_a_module_and_a_registration() {
 
 #[test]
 fn each_trigger_names_its_own_signatures() {
-    let code = Workspace::new("signatures", &format!("{GREET}{SWEEP}{NOTE}"))
+    let code = Workspace::new("signatures", &format!("{GREET}{SWEEP}{NOTE}{ASK}"))
         .file("functions/greet.rs", HANDLE)
         .file("functions/sweep.rs", HANDLE)
         .file("functions/note.rs", HANDLE)
+        .file("functions/ask.rs", HANDLE)
         .code();
     let signatures: Vec<&str> = code
         .lines()
@@ -106,6 +110,7 @@ fn each_trigger_names_its_own_signatures() {
             "or, with types of serde, `pub async fn handle(context: Context, input: In) -> Result<Out>`",
             "write `pub async fn handle(context: Context, event: CloudEvent<StorageObjectData>) -> Result<()>`",
             "write, with a type of serde for `T`, `pub async fn handle(context: Context, event: CloudEvent<T>) -> Result<()>`",
+            "write, with types of serde, `pub async fn handle(context: Context, input: In) -> Result<Out>`",
         ]
     );
 }
@@ -213,6 +218,7 @@ fn a_file_without_handle_is_a_compile_error() {
         ),
         (SWEEP, "event: CloudEvent<StorageObjectData>) -> Result<()>"),
         (NOTE, "event: CloudEvent<T>) -> Result<()>"),
+        (ASK, "(context: Context, input: In) -> Result<Out>"),
     ] {
         let name = entry.split(['.', ']']).nth(1).unwrap();
         let error = Workspace::new("handles", entry)

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::codegen::{GREET, NOTE, SWEEP, Workspace};
+use crate::codegen::{ASK, GREET, NOTE, SWEEP, Workspace};
 
 const RAW: &str = "(_: Context, _: Request) -> Result<Response> { Ok(Response) }";
 const JSON: &str = "(_: Context, input: String) -> Result<String> { Ok(input) }";
@@ -73,6 +73,7 @@ fn the_compiler_takes_the_signatures_of_a_trigger_and_names_them_for_any_other()
         (SWEEP, OBJECT),
         (NOTE, OBJECT),
         (NOTE, TEXT),
+        (ASK, JSON),
     ] {
         assert_eq!(complaints(&folder, entry, handle), "", "{entry}{handle}");
     }
@@ -85,6 +86,8 @@ fn the_compiler_takes_the_signatures_of_a_trigger_and_names_them_for_any_other()
     for (entry, handle, signature) in [
         (GREET, OBJECT, "request: Request) -> Result<Response>`"),
         (GREET, no_event, "input: In) -> Result<Out>`"),
+        (ASK, RAW, "input: In) -> Result<Out>`"),
+        (ASK, no_event, "input: In) -> Result<Out>`"),
         (SWEEP, RAW, "CloudEvent<StorageObjectData>) -> Result<()>`"),
         (SWEEP, TEXT, "CloudEvent<StorageObjectData>) -> Result<()>`"),
         (

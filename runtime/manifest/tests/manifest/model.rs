@@ -41,8 +41,8 @@ fn every_part_of_the_format_is_understood() {
     let manifest = valid(COMPLETE);
     assert_eq!(manifest.project.regions, ["europe-west1", "us-central1"]);
     assert_eq!(manifest.default_cors.as_ref().unwrap().name, "app");
-    assert_eq!(manifest.functions.len(), 6);
-    assert_eq!(manifest.rewrites.len(), 3);
+    assert_eq!(manifest.functions.len(), 8);
+    assert_eq!(manifest.rewrites.len(), 4);
     assert_eq!(manifest.rewrites[0].source, "/api/chat");
 
     let chat = &manifest.functions["tria_chat_handler"];
@@ -122,7 +122,7 @@ fn an_event_function_has_limits_and_senders() {
     assert_eq!(order.error_format, ErrorFormat::Detail);
     assert!(!order.enabled && order.secrets.len() == 1 && order.examples.len() == 1);
     assert!(order.cors.is_none(), "`[defaults] cors` is not inherited");
-    assert_eq!(manifest.rewrites[1].function, "note_order");
+    assert_eq!(manifest.rewrites[2].function, "note_order");
 
     let process = &manifest.functions["process_chunk"];
     assert_eq!(process.auth, Auth::Required);
@@ -136,6 +136,35 @@ fn an_event_function_has_limits_and_senders() {
 }
 
 #[test]
+fn an_event_that_functions_publish_has_a_type_and_is_tried_again() {
+    let manifest = valid(COMPLETE);
+    let trigger = |name: &str| match &manifest.functions[name].trigger {
+        Trigger::Event(event) => event.clone(),
+        other => panic!("{other:?}"),
+    };
+    let published = trigger("learn_from_chat");
+    assert_eq!(
+        published.kind.as_deref(),
+        Some("media.holograms.chat.replied")
+    );
+    assert!(published.subpaths);
+    assert_eq!(published.retry.attempts, 3);
+    assert_eq!(published.retry.first_backoff, Duration::from_secs(5));
+    assert_eq!(published.retry.last_backoff, Duration::from_secs(60));
+    assert_eq!(published.retry.window, Duration::from_secs(24 * 3600));
+    assert_eq!(trigger("note_order").kind, None);
+    assert_eq!(trigger("note_order").retry.attempts, 8);
+
+    let longest = "a.".repeat(127) + "a";
+    let text =
+        format!("{HEAD}[functions.f]\nauth = \"required\"\nevent = {{ type = \"{longest}\" }}");
+    let Trigger::Event(event) = &valid(&text).functions["f"].trigger else {
+        panic!("an event trigger");
+    };
+    assert_eq!(event.kind.as_deref(), Some(&*longest));
+}
+
+#[test]
 fn an_event_function_may_be_open_to_everybody() {
     let text = format!("{HEAD}[functions.f]\nevent = {{}}\nauth = \"none\"\npublic = true");
     let parsed = parse(&text);
@@ -146,6 +175,34 @@ fn an_event_function_may_be_open_to_everybody() {
     assert!(f.senders.is_none() && f.bucket.is_none() && f.cors.is_none());
     assert_eq!(f.limits.timeout, Duration::from_secs(60));
     assert_eq!(f.limits.max_body, 10 << 20);
+}
+
+#[test]
+fn a_callable_has_what_a_called_function_has() {
+    let manifest = valid(COMPLETE);
+    let ask = &manifest.functions["ask"];
+    assert!(matches!(ask.trigger, Trigger::Callable(_)));
+    assert_eq!(ask.aliases, ["ask_tria"]);
+    assert_eq!(ask.auth, Auth::Function);
+    assert_eq!(ask.cors.as_ref().unwrap().name, "everybody");
+    assert_eq!(ask.limits.timeout, Duration::from_secs(20));
+    assert_eq!(ask.limits.idle_timeout, Duration::from_secs(5));
+    assert_eq!(
+        (ask.limits.max_body, ask.limits.concurrency),
+        (64 << 10, 10)
+    );
+    assert_eq!(ask.rate_limit.unwrap().requests, 5);
+    assert!(ask.flags["beta"] && !ask.enabled);
+    assert_eq!(ask.bucket.as_deref(), Some("chunks"));
+    assert_eq!(ask.error_format, ErrorFormat::Firebase);
+    assert!(ask.senders.is_none() && ask.secrets.len() == 1 && ask.examples.len() == 1);
+    assert_eq!(manifest.rewrites[1].function, "ask");
+
+    let text = format!(
+        "{HEAD}[defaults]\ncors = \"app\"\n[functions.f]\ncallable = {{}}\nauth = \"required\""
+    );
+    let inherited = &valid(&text).functions["f"].cors;
+    assert_eq!(inherited.as_ref().unwrap().name, "app");
 }
 
 #[test]

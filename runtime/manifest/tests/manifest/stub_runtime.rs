@@ -37,6 +37,10 @@ pub trait HttpFunction<Shape>: Sized {
     fn into_function(self) -> Function;
 }
 
+pub trait CallableFunction<Shape>: Sized {
+    fn into_function(self) -> Function;
+}
+
 pub trait EventFunction<Data>: Sized {
     fn into_function(self) -> Function;
 }
@@ -55,6 +59,20 @@ where
 }
 
 impl<F, Fut, In, Out> HttpFunction<Json<In, Out>> for F
+where
+    F: Fn(Context, In) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Out>> + Send + 'static,
+    In: Deserialize + Send + 'static,
+    Out: Deserialize + 'static,
+{
+    fn into_function(self) -> Function {
+        Function
+    }
+}
+
+pub struct CallableShape<In, Out>(std::marker::PhantomData<fn(In) -> Out>);
+
+impl<F, Fut, In, Out> CallableFunction<CallableShape<In, Out>> for F
 where
     F: Fn(Context, In) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<Out>> + Send + 'static,

@@ -25,6 +25,10 @@ fn e001_an_unknown_key_gets_the_nearest_one() {
                 "did you mean `prefix`?",
             ),
             (
+                "[functions.f]\ncallable = { ‸routes = [] }\nauth = \"required\"",
+                "unknown key `routes`",
+            ),
+            (
                 "[functions.f]\nevent = { ‸routes = [] }\nauth = \"required\"",
                 "unknown key `routes`",
             ),
@@ -56,21 +60,17 @@ fn e004_a_function_has_exactly_one_trigger() {
                 "two triggers: `event` in line 14 and `http` in line 15",
             ),
             (
-                "[functions.f]\n‸callable = {}",
-                "the trigger `callable` does not exist yet",
-            ),
-            (
                 "[functions.f]\n‸schedule = \"every day\"",
                 "the trigger `schedule` does not exist yet",
             ),
         ],
     );
-    let all = "[functions.f]\nhttp = {}\nevent = {}\nstorage = {}";
+    let all = "[functions.f]\nhttp = {}\ncallable = {}\nevent = {}\nstorage = {}";
     let faults = parse(&format!("{HEAD}{all}")).faults;
     let lines: Vec<usize> = faults.iter().map(|fault| fault.start.line).collect();
     assert_eq!(
         lines,
-        [14, 15],
+        [14, 15, 16],
         "one for each beside the first: {faults:#?}"
     );
 }
@@ -137,11 +137,12 @@ fn e016_a_key_belongs_to_a_trigger() {
     let http = "[functions.f]\nhttp = {}\nauth = \"required\"\n";
     let storage = "[functions.f]\nstorage = { bucket = \"chunks\", event = \"finalized\" }\n";
     let event = "[functions.f]\nevent = {}\nauth = \"required\"\n";
+    let callable = "[functions.f]\ncallable = {}\nauth = \"required\"\n";
     for (entry, line, words) in [
         (
             http,
             "retry = { attempts = 3 }",
-            "`retry` is for functions with `storage`, and [functions.f] has `http`",
+            "`retry` is for functions with `storage` or `event`, and [functions.f] has `http`",
         ),
         (
             http,
@@ -151,22 +152,22 @@ fn e016_a_key_belongs_to_a_trigger() {
         (
             storage,
             "auth = \"required\"",
-            "`auth` is for functions with `http` or `event`, and [functions.f] has `storage`",
+            "`auth` is for functions with `http`, `callable` or `event`, and [functions.f] has `storage`",
         ),
         (
             storage,
             "public = true",
-            "`public` is for functions with `http` or `event`",
+            "`public` is for functions with `http`, `callable` or `event`",
         ),
         (
             storage,
             "cors = \"app\"",
-            "`cors` is for functions with `http`, and [functions.f] has `storage`",
+            "`cors` is for functions with `http` or `callable`, and [functions.f] has `storage`",
         ),
         (
             storage,
             "max_body = \"1MiB\"",
-            "`max_body` is for functions with `http` or `event`",
+            "`max_body` is for functions with `http`, `callable` or `event`",
         ),
         (
             storage,
@@ -176,17 +177,32 @@ fn e016_a_key_belongs_to_a_trigger() {
         (
             storage,
             "rate_limit = \"1/s per address\"",
-            "`rate_limit` is for functions with `http` or `event`",
+            "`rate_limit` is for functions with `http`, `callable` or `event`",
+        ),
+        (
+            callable,
+            "error_format = \"detail\"",
+            "`error_format` is for functions with `http` or `event`, and [functions.f] has `callable`",
+        ),
+        (
+            callable,
+            "retry = {}",
+            "`retry` is for functions with `storage` or `event`, and [functions.f] has `callable`",
+        ),
+        (
+            callable,
+            "senders = {}",
+            "`senders` is for functions with `storage` or `event`",
         ),
         (
             event,
             "cors = \"app\"",
-            "`cors` is for functions with `http`, and [functions.f] has `event`",
+            "`cors` is for functions with `http` or `callable`, and [functions.f] has `event`",
         ),
         (
             event,
             "retry = { attempts = 3 }",
-            "`retry` is for functions with `storage`, and [functions.f] has `event`",
+            "`retry` is for functions with `storage` or an `event` that has a `type`",
         ),
     ] {
         check(
@@ -204,15 +220,15 @@ fn e016_other_parts_belong_to_a_trigger_too() {
         &[
             (
                 "[functions.f]\nevent = {}\nauth = ‸\"function\"",
-                "`auth = \"function\"` is for functions with `http`, and [functions.f] has `event`",
+                "`auth = \"function\"` is for functions with `http` or `callable`, and [functions.f] has `event`",
             ),
             (
                 &format!("{storage}timeout = {{ total = \"60s\", ‸idle = \"5s\" }}"),
-                "`idle` is for functions with `http` or `event`",
+                "`idle` is for functions with `http`, `callable` or `event`",
             ),
             (
                 &format!("{storage}[[rewrites]]\nsource = \"/x\"\nfunction = ‸\"f\""),
-                "a rewrite needs a function with `http` or `event`, and `f` has `storage`",
+                "a rewrite needs a function with `http`, `callable` or `event`, and `f` has `storage`",
             ),
         ],
     );
@@ -234,6 +250,10 @@ fn e018_an_open_door_that_is_not_marked_is_a_warning() {
             (
                 "[functions.f]\nhttp = {}\nauth = \"required\"\npublic = ‸true",
                 "`auth` asks for a caller",
+            ),
+            (
+                "[functions.f]\ncallable = {}\nauth = ‸\"none\"",
+                "everybody may call [functions.f]",
             ),
             (
                 "[functions.f]\nevent = {}\nauth = ‸\"none\"",
@@ -264,6 +284,10 @@ fn e022_keys_without_a_default_are_asked_for() {
         &[
             (
                 "[functions.‸f]\nhttp = {}",
+                "[functions.f] does not say who may call it",
+            ),
+            (
+                "[functions.‸f]\ncallable = {}",
                 "[functions.f] does not say who may call it",
             ),
             (
@@ -349,6 +373,14 @@ fn e023_values_have_types() {
                 "`rewrites` is a list of tables",
             ),
             ("[functions]\nf = ‸1", "`f` is a table"),
+            (
+                "[functions.f]\nevent = { type = ‸1 }\nauth = \"required\"\nretry = {}",
+                "`type` is a string",
+            ),
+            (
+                "[functions.f]\ncallable = ‸true\nauth = \"required\"",
+                "`callable` is a table",
+            ),
             (
                 "[functions.f]\nevent = ‸\"order.created\"\nauth = \"required\"",
                 "`event` is a table",

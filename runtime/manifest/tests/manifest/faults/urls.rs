@@ -103,6 +103,10 @@ fn e019_some_names_and_paths_are_taken() {
                 "[functions.f]\nhttp = { routes = [‸\"/__/auth\"] }\nauth = \"required\"",
                 "`/__/auth` is reserved",
             ),
+            (
+                "[functions.f]\nevent = { type = ‸\"google.cloud.storage.object.v1.finalized\" }\nauth = \"required\"",
+                "is reserved: storage and Google make the events",
+            ),
             ("[cors.‸none]\norigins = [\"*\"]", "`none` is reserved"),
         ],
     );

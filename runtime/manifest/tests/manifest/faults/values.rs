@@ -201,6 +201,17 @@ fn e014_a_timeout_above_the_drain_time_is_a_warning() {
             ),
         ],
     );
+    let callable = "[functions.f]\ncallable = {}\nauth = \"required\"\n";
+    check(
+        Code::AboveDrain,
+        &[
+            (&format!("{callable}timeout = ‸\"1h\""), "a timeout of 1h"),
+            (
+                &format!("[defaults]\ntimeout = ‸\"60s\"\n{callable}"),
+                "a timeout of 1m",
+            ),
+        ],
+    );
     for quiet in [
         format!("{http}timeout = \"25s\""),
         "[functions.f]\nstorage = { bucket = \"chunks\", event = \"finalized\" }\ntimeout = \"540s\"".to_owned(),
@@ -224,7 +235,15 @@ fn e027_some_values_have_a_form() {
             "[functions.f]\nevent = {{}}\nauth = \"required\"\nsenders = {{ audience = {audience}, emails = {emails} }}"
         )
     };
+    let event = |kind: &str| {
+        format!("[functions.f]\nevent = {{ type = ‸\"{kind}\" }}\nauth = \"required\"")
+    };
+    let too_long = "a.".repeat(128);
     for (text, words) in [
+        (event(""), "`` is not the type of an event"),
+        (event("chat replied"), "is not the type of an event"),
+        (event("chat.réplied"), "is not the type of an event"),
+        (event(&too_long), "is not the type of an event"),
         (senders("‸\"\"", "[\"a@b.c\"]"), "`` is not an audience"),
         (senders("‸\"https://a.b \"", "[\"a@b.c\"]"), "`https://a.b ` is not an audience"),
         (senders("\"a\"", "‸[]"), "`emails` is empty"),
