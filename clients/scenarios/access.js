@@ -58,8 +58,8 @@ export const access = {
 
   async 'the SDK renews a token before it ends, and a signed-in user stays one'(world) {
     await world.control.lifetime(20);
-    await world.signIn();
     const before = await world.control.refreshes();
+    await world.signIn();
     await world.sdk.uploadBytes(world.mine('renewed.bin'), content(10));
     equal(await world.control.refreshes(), before + 1, 'refreshes');
   },

@@ -116,7 +116,7 @@ export const objects = {
     await rejects(sdk.getBytes(ref), 'storage/object-not-found');
     await rejects(sdk.getDownloadURL(ref), 'storage/object-not-found');
     await rejects(sdk.updateMetadata(ref, { contentType: 'text/plain' }), 'storage/object-not-found');
-    ok([403, 404].includes((await fetch(url)).status), 'its download URL');
+    ok([401, 403, 404].includes((await fetch(url)).status), 'its download URL');
     equal((await sdk.listAll(world.mine())).items, [], 'list');
   },
 };
