@@ -7,7 +7,7 @@ pub fn explain(code: &str) -> Option<&'static str> {
     found.map(|(_, text)| *text)
 }
 
-const TEXTS: [(&str, &str); 23] = [
+const TEXTS: [(&str, &str); 24] = [
     (
         "E001",
         "A key that this table does not have. Unknown keys are refused, because a misspelt limit that is ignored \
@@ -40,13 +40,13 @@ const TEXTS: [(&str, &str); 23] = [
     (
         "E006",
         "Something can never fire. Explicit routes come before rewrites, and rewrites are tried in the order of \
-         the file, so a rewrite behind a wider one is dead; and a storage trigger whose prefix no object of its \
-         bucket can have never runs. The message names what wins.",
+         the file, so a rewrite behind a wider one is dead, and so is an access rule of a bucket behind a wider one; \
+         a storage trigger or an access rule that no object of its bucket can match is dead from the start. The message names what wins.",
     ),
     (
         "E007",
-        "A name that refers to nothing: a CORS policy, a bucket, a function, or a value of `auth`, `error_format` \
-         or `event`. The help lists those that exist. CORS policies are `[cors.NAME]`, buckets `[buckets.NAME]`.",
+        "A name that refers to nothing: a CORS policy, a bucket, a function, or a value of `auth`, `error_format`, \
+         `event`, `read` or `write`. The help lists those that exist. CORS policies are `[cors.NAME]`, buckets `[buckets.NAME]`.",
     ),
     (
         "E009",
@@ -123,7 +123,8 @@ const TEXTS: [(&str, &str); 23] = [
         "E025",
         "A route or a rewrite that cannot be matched. A route is a path, perhaps behind a method in capitals; \
          `{name}` is one segment and a last `{*name}` is the rest. The source of a rewrite is an exact path or one \
-         that ends in `/**`.",
+         that ends in `/**`. The objects of an access rule are segments: as they are, the owner's in braces, `*` for \
+         one, and a last `**` for one or more.",
     ),
     (
         "E026",
@@ -148,6 +149,12 @@ const TEXTS: [(&str, &str); 23] = [
          input: In) -> Result<Out>` with types of serde, which is also what `callable` takes; for `storage` write `pub async fn handle(context: \
          Context, event: CloudEvent<StorageObjectData>) -> Result<()>`; for `event` the same with \
          `CloudEvent<T>`, where `T` is any type of serde.",
+    ),
+    (
+        "E030",
+        "An access rule of a bucket lets the owner of an object in, and its pattern does not say which segment of \
+         the object's name is the owner: nobody would ever be let in. Write that segment as `{uid}`, by the name \
+         that `owner` gives it, or let in `\"signed_in\"`, which is whoever has a valid token.",
     ),
 ];
 

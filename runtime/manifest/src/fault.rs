@@ -29,10 +29,11 @@ pub enum Code {
     Format,
     Duplicate,
     NoHandle,
+    NoOwner,
 }
 
 impl Code {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::UnknownKey,
         Self::EntryWithoutFile,
         Self::FileWithoutEntry,
@@ -56,6 +57,7 @@ impl Code {
         Self::Format,
         Self::Duplicate,
         Self::NoHandle,
+        Self::NoOwner,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -83,6 +85,7 @@ impl Code {
             Self::Format => "E027",
             Self::Duplicate => "E028",
             Self::NoHandle => "E029",
+            Self::NoOwner => "E030",
         }
     }
 

@@ -241,7 +241,7 @@ pub struct BucketSpec {
 /// One of `access = [{ objects = "user_uploads/{uid}/**", read = "owner", write = "owner" }]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRule {
-    /// `{uid}` is one segment, the owner's; `*` one segment; a last `**` all that follows.
+    /// `{uid}` is one segment, the owner's; `*` one segment; a last `**` one or more.
     pub objects: String,
     /// Get and list.
     pub read: Access,

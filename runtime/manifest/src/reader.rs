@@ -192,7 +192,7 @@ impl<'d> Table<'d> {
         children
     }
 
-    /// The tables of `[[key]]`, in the order of the text.
+    /// The tables of `[[key]]` or `key = [{ … }]`, in the order of the text.
     pub(crate) fn tables(&self, key: &str, faults: &mut Faults<'_>) -> Vec<Table<'d>> {
         let Some(value) = self.value(key) else {
             return Vec::new();
@@ -201,15 +201,27 @@ impl<'d> Table<'d> {
             wrong_type(
                 value,
                 key,
-                &format!("a list of tables, `[[{key}]]`"),
+                &format!("a list of tables, `{}`", self.list(key)),
                 faults,
             );
             return Vec::new();
         };
+        let name = match self.span.is_empty() {
+            true => format!("[[{key}]]"),
+            false => format!("`{key}` in {}", self.name),
+        };
         array
             .iter()
-            .filter_map(|value| table(value, key, format!("[[{key}]]"), faults))
+            .filter_map(|value| table(value, key, name.clone(), faults))
             .collect()
+    }
+
+    /// How a list of tables is usually written here.
+    fn list(&self, key: &str) -> String {
+        match self.span.is_empty() {
+            true => format!("[[{key}]]"),
+            false => format!("{key} = [{{ … }}]"),
+        }
     }
 
     pub(crate) fn duration(

@@ -1,8 +1,9 @@
 //! `[buckets.NAME]`
 
+use super::access::{self, Names};
 use crate::fault::{Code, Faults};
 use crate::literal::shown;
-use crate::model::{Access, AccessRule, BucketSpec, ObjectNameTemplate};
+use crate::model::{BucketSpec, ObjectNameTemplate};
 use crate::reader::{Table, Text};
 
 const GIB: u64 = 1 << 30;
@@ -19,6 +20,7 @@ pub(super) fn read(name: &str, table: &Table<'_>, faults: &mut Faults<'_>) -> Op
         "max_object",
         "quota_per_user",
         "min_free",
+        "access",
     ];
     table.check_keys(&keys, faults);
     table.require("root", "root = \"user_chunks\"", faults);
@@ -50,15 +52,17 @@ pub(super) fn read(name: &str, table: &Table<'_>, faults: &mut Faults<'_>) -> Op
                 "names joined by `/`, not absolute, none that starts with a dot: \"user_chunks\"",
             );
     }
-    let object_name = read_template(&object_name?, &owner?, faults)?;
+    let owner = owner?;
+    let object_name = read_template(&object_name?, &owner, faults)?;
+    let names = Names {
+        template: &object_name,
+        owner: owner.value,
+    };
+    let access = access::read(table, &names, faults);
     Some(BucketSpec {
         name: name.to_owned(),
         root: root?.value.to_owned(),
-        access: vec![AccessRule {
-            objects: format!("{}{{uid}}/**", object_name.prefix),
-            read: Access::Owner,
-            write: Access::Owner,
-        }],
+        access,
         object_name,
         max_object: max_object?,
         quota_per_user,

@@ -1,6 +1,7 @@
 //! The tables of the manifest, each in a module of its own, read in the order in which one refers to
 //! another: project, policies, buckets, defaults, functions, rewrites.
 
+mod access;
 mod auth;
 mod buckets;
 mod cors;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use manifest::{
-    Auth, ErrorFormat, Manifest, Origins, RateKey, RateLimit, Route, Secret, Senders, Severity,
-    StorageEvent, Trigger, parse,
+    Access, AccessRule, Auth, ErrorFormat, Manifest, Origins, RateKey, RateLimit, Route, Secret,
+    Senders, Severity, StorageEvent, Trigger, parse,
 };
 
 use crate::{HEAD, PRODUCT};
@@ -88,6 +88,39 @@ fn every_part_of_the_format_is_understood() {
     assert_eq!(
         manifest.buckets["chunks"].object_name.prefix,
         "user_uploads/"
+    );
+}
+
+#[test]
+fn a_bucket_says_who_may_read_and_write_what() {
+    let manifest = valid(COMPLETE);
+    let rule = |objects: &str, read, write| AccessRule {
+        objects: objects.to_owned(),
+        read,
+        write,
+    };
+    assert_eq!(
+        manifest.buckets["chunks"].access,
+        [
+            rule("user_uploads/{uid}/public/*", Access::Anyone, Access::Owner),
+            rule(
+                "user_uploads/{uid}/shared/**",
+                Access::SignedIn,
+                Access::Owner
+            ),
+            rule("user_uploads/*/locked/**", Access::Nobody, Access::Nobody),
+            rule("user_uploads/{uid}/**", Access::Owner, Access::Owner),
+        ]
+    );
+    assert_eq!(
+        manifest.buckets["avatars"].access,
+        [rule("{uid}/*", Access::Anyone, Access::Nobody)],
+        "the owner's segment is called `{{uid}}` here, whatever the bucket calls it"
+    );
+    assert_eq!(manifest.buckets["sealed"].access, []);
+    assert_eq!(
+        valid(HEAD).buckets["chunks"].access,
+        [rule("user_uploads/{uid}/**", Access::Owner, Access::Owner)]
     );
 }
 

@@ -1,5 +1,6 @@
 //! One table for each code: a text, where its fault begins, and words of the message.
 
+mod access;
 mod structure;
 mod urls;
 mod values;

@@ -136,8 +136,6 @@ fn e007_an_unknown_name_gets_the_list_of_the_defined_ones() {
 fn e016_a_key_belongs_to_a_trigger() {
     let http = "[functions.f]\nhttp = {}\nauth = \"required\"\n";
     let storage = "[functions.f]\nstorage = { bucket = \"chunks\", event = \"finalized\" }\n";
-    let event = "[functions.f]\nevent = {}\nauth = \"required\"\n";
-    let callable = "[functions.f]\ncallable = {}\nauth = \"required\"\n";
     for (entry, line, words) in [
         (
             http,
@@ -179,6 +177,19 @@ fn e016_a_key_belongs_to_a_trigger() {
             "rate_limit = \"1/s per address\"",
             "`rate_limit` is for functions with `http`, `callable` or `event`",
         ),
+    ] {
+        check(
+            Code::KeyOfOtherTrigger,
+            &[(&format!("{entry}‸{line}"), words)],
+        );
+    }
+}
+
+#[test]
+fn e016_events_and_callables_lack_some_keys_of_requests() {
+    let event = "[functions.f]\nevent = {}\nauth = \"required\"\n";
+    let callable = "[functions.f]\ncallable = {}\nauth = \"required\"\n";
+    for (entry, line, words) in [
         (
             callable,
             "error_format = \"detail\"",
