@@ -124,3 +124,23 @@ impl Error {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use manifest::ErrorFormat;
+
+    use super::{Telling, told_status};
+    use crate::error::{Error, ErrorCode};
+
+    #[test]
+    fn the_log_keeps_the_status_of_what_an_event_tells() {
+        for (telling, sent) in [
+            (Telling::Status(ErrorFormat::Firebase), 503),
+            (Telling::Event, 200),
+        ] {
+            let response = Error::new(ErrorCode::Unavailable, "later").told(telling);
+            assert_eq!(response.status(), sent);
+            assert_eq!(told_status(&response), 503);
+        }
+    }
+}
