@@ -102,6 +102,7 @@ export class Edge {
     const upstream = http.request({
       host: '127.0.0.1',
       port: this.#ports(),
+      agent: false,
       method,
       path,
       headers: {
@@ -127,7 +128,7 @@ export class Edge {
       else whenRead(request, () => fabricate(request, response, cut ? fault : { status: 502 }));
     });
     // A client that leaves takes its request along.
-    response.on('close', () => response.writableFinished || upstream.destroy());
+    response.on('close', () => upstream.destroy());
     if (fault?.how === 'cut') cutAfter(fault.keep, request, upstream);
     else request.pipe(upstream);
   }

@@ -12,6 +12,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const TARGET = process.env.CARGO_TARGET_DIR ?? path.join(ROOT, 'target');
 const LISTENING = /listening on http:\/\/127\.0\.0\.1:(\d+)/;
 const PATIENCE = 60_000;
+const ADMIN_TOKEN = 'the token of an administrator';
 
 export class Router {
   #binary;
@@ -44,6 +45,7 @@ export class Router {
       MANIFEST: edited,
       // The edge of these tests, as Render's is believed in production.
       TRUSTED_PROXIES: '127.0.0.1/32',
+      ADMIN_TOKEN,
       ...environment,
     };
     await router.resume();
@@ -96,6 +98,13 @@ export class Router {
   /** Everything it has written to stderr. */
   get log() {
     return this.#log;
+  }
+
+  /** How many invocations of a function run now. */
+  async inFlight(name) {
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    const metrics = await (await fetch(`http://127.0.0.1:${this.port}/metrics`, { headers })).text();
+    return Number(new RegExp(`^router_in_flight{function="${name}"} (\\d+)$`, 'm').exec(metrics)[1]);
   }
 
   /** Resident memory in bytes, now and at most since the start. */

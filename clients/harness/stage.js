@@ -84,6 +84,6 @@ export class Stage {
     asked: async () => this.llm.asked,
     refreshes: async () => this.google.refreshes,
     lifetime: async (seconds) => void (this.google.lifetime = seconds),
-    log: async () => this.#router.log,
+    inFlight: async (name) => this.#router.inFlight(name),
   };
 }

@@ -1,5 +1,5 @@
 /** Callables through the SDK: values, errors, tokens, URLs. */
-import { equal, ok, rejects, within } from './expect.js';
+import { equal, eventually, ok, rejects, within } from './expect.js';
 import { World } from './world.js';
 
 const INT64 = 'type.googleapis.com/google.protobuf.Int64Value';
@@ -202,6 +202,7 @@ export const streams = {
     })();
     await read.catch(() => {});
     await outcome;
-    equal(await call(world, 'echo', 'still here'), 'still here');
+    const stopped = async () => (await world.control.inFlight('count')) === 0;
+    await eventually(stopped, 'the function stops counting');
   },
 };
