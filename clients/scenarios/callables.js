@@ -114,11 +114,20 @@ export const callables = {
 
   async 'a base URL may end in a slash, and may have a path'(world) {
     const { sdk, place } = world;
-    for (const base of [`${place.functions}/`, `${place.functions}/conformance/us-central1`, `${place.functions}/conformance/us-central1/`]) {
+    for (const path of ['/', '/conformance/us-central1', '/conformance/us-central1/']) {
+      const base = `${place.functions}${path}`;
       equal(await call(world, 'echo', base, sdk.getFunctions(world.app, base)), base);
     }
     const byUrl = sdk.httpsCallableFromURL(world.functions, `${place.functions}/echo?x=1`);
     equal((await byUrl('by URL')).data, 'by URL');
+  },
+
+  async 'a path of its own leads to a function, whole and in pieces'(world) {
+    const { sdk, place } = world;
+    const rewritten = sdk.httpsCallable(sdk.getFunctions(world.app, `${place.functions}/api`), 'anything');
+    equal((await rewritten('by a rewrite')).data, 'by a rewrite');
+    const { data } = await rewritten.stream('by a rewrite');
+    equal(await within(data, 'a stream by a rewrite'), 'by a rewrite');
   },
 
   async 'calls at the same time do not meet'(world) {
