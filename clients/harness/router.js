@@ -102,9 +102,20 @@ export class Router {
 
   /** How many invocations of a function run now. */
   async inFlight(name) {
+    return this.#metric(`router_in_flight{function="${name}"}`);
+  }
+
+  /** How many events a function has been given, and has done with. */
+  async delivered(name) {
+    return this.#metric(`router_deliveries_total{function="${name}",outcome="done"}`);
+  }
+
+  async #metric(sample) {
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
     const metrics = await (await fetch(`http://127.0.0.1:${this.port}/metrics`, { headers })).text();
-    return Number(new RegExp(`^router_in_flight{function="${name}"} (\\d+)$`, 'm').exec(metrics)[1]);
+    const line = metrics.split('\n').find((line) => line.startsWith(`${sample} `));
+    if (!line) throw new Error(`no ${sample} among the metrics:\n${metrics}`);
+    return Number(line.slice(sample.length));
   }
 
   /** Resident memory in bytes, now and at most since the start. */

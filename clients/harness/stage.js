@@ -85,5 +85,6 @@ export class Stage {
     refreshes: async () => this.google.refreshes,
     lifetime: async (seconds) => void (this.google.lifetime = seconds),
     inFlight: async (name) => this.#router.inFlight(name),
+    delivered: async (name) => this.#router.delivered(name),
   };
 }
