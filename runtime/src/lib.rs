@@ -83,6 +83,9 @@ pub use storage::{
 };
 pub use stream::stream;
 
+/// The shapes of refusals.
+pub use manifest::ErrorFormat;
+
 /// The HTTP client behind [`Outbound`].
 pub use reqwest;
 

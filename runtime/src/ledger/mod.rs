@@ -92,6 +92,11 @@ impl Ledger {
         self.recorded.notify_one();
     }
 
+    /// The name under which clients know the only bucket; `None`: each goes by its key.
+    pub(crate) fn public_name(&self) -> Option<&str> {
+        self.announcer.public_name.as_deref()
+    }
+
     /// The bell that other processes ring when they have changed the ledger.
     pub(crate) fn doorbell(&self) -> io::Result<Doorbell> {
         Doorbell::open(&self.folder)

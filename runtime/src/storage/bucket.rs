@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use manifest::BucketSpec;
 
 use super::folder::Folder;
@@ -19,7 +21,7 @@ use super::{
     PutOptions, StorageError, access, lookup,
 };
 use crate::identity::Principal;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Standing};
 
 /// A bucket of the manifest. Clones are cheap and mean the same bucket.
 #[derive(Clone)]
@@ -85,6 +87,12 @@ impl Bucket {
         &self.0.spec.name
     }
 
+    /// The name under which clients know the bucket, and its events call it: `[project] bucket`, or of
+    /// several buckets each one's key.
+    pub fn public_name(&self) -> &str {
+        self.0.ledger.public_name().unwrap_or(self.name())
+    }
+
     /// The name of an object of `owner`, by the manifest's `object_name`. An owner with a slash becomes
     /// one segment all the same (`%2F`): it would be a folder of somebody else's.
     ///
@@ -118,7 +126,19 @@ impl Bucket {
         name: ObjectName,
         options: PutOptions,
     ) -> Result<UploadSession, StorageError> {
-        session::start(self.0.clone(), name, options).await
+        session::start(self.0.clone(), name, options, session::LIFETIME).await
+    }
+
+    /// The same for a session that expires earlier.
+    pub async fn start_session_for(
+        &self,
+        lifetime: Duration,
+        name: ObjectName,
+        options: PutOptions,
+    ) -> Result<UploadSession, StorageError> {
+        let lifetime = SignedDuration::try_from(lifetime).unwrap_or(session::LIFETIME);
+        let lifetime = lifetime.min(session::LIFETIME);
+        session::start(self.0.clone(), name, options, lifetime).await
     }
 
     /// The session of that id, as it stands now: what has come by now is made durable first. `None`:
@@ -162,6 +182,25 @@ impl Bucket {
     ) -> Result<Option<Object>, StorageError> {
         let place = Place::of(name, &self.0.spec.object_name);
         uninterrupted(lookup::update(self.0.clone(), name.clone(), place, change)).await
+    }
+
+    /// Changes the object's metadata by what it is now, and nothing comes between: `change` sees the
+    /// object, and changes nothing with `None`. `None`: there is no such object, or nobody has asked
+    /// for that older file yet.
+    pub async fn revise(
+        &self,
+        name: &ObjectName,
+        change: impl FnOnce(&Object) -> Option<MetadataChange>,
+    ) -> Result<Option<Object>, StorageError> {
+        let _lock = self.0.locks.lock(name).await;
+        let found = self.0.ledger.find(self.name(), name).await?;
+        let Standing::Exists { object, .. } = found else {
+            return Ok(None);
+        };
+        match change(&object) {
+            None => Ok(Some(*object)),
+            Some(change) => Ok(self.0.ledger.update(self.name(), name, change).await?),
+        }
     }
 
     /// At most `limit` objects whose names start with `prefix`, in the order of the names' bytes,

@@ -35,7 +35,7 @@ use crate::failpoint::failpoint;
 use crate::ledger::Session;
 
 /// From its start; that of Cloud Storage.
-const LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub(super) const LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Bytes of randomness in an id.
 const SECRET: usize = 24;
@@ -52,6 +52,7 @@ pub(super) async fn start(
     bucket: Arc<BucketState>,
     name: ObjectName,
     options: PutOptions,
+    lifetime: SignedDuration,
 ) -> Result<UploadSession, StorageError> {
     uninterrupted(async move {
         let place = Place::of(&name, &bucket.spec.object_name);
@@ -66,7 +67,7 @@ pub(super) async fn start(
             staged: String::new(),
             received: 0,
             updated: now,
-            expires: now + LIFETIME,
+            expires: now + lifetime,
         };
         let started = begin(&bucket, &mut row).await;
         if let Err(error) = started {

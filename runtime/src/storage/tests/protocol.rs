@@ -275,3 +275,28 @@ async fn a_disk_belongs_to_one_process() {
     let _bucket = disk.open().await;
     assert!(matches!(disk.start().await, Err(StorageError::Io(_))));
 }
+
+#[tokio::test]
+async fn a_revision_sees_what_it_changes_however_many_come_at_once() {
+    let disk = Disk::new();
+    let bucket = disk.open().await;
+    put(&bucket, "U1/a", &"hello".into()).await.unwrap();
+    let count = |object: &Object| {
+        let before = object.metadata.get("count").map_or("", String::as_str);
+        Some(MetadataChange {
+            metadata: [("count".to_owned(), Some(format!("{before}x")))].into(),
+            ..MetadataChange::default()
+        })
+    };
+    let name = name("U1/a");
+    join_all((0..10).map(|_| bucket.revise(&name, count))).await;
+    let object = bucket.head(&name).await.unwrap().unwrap();
+    assert_eq!(object.metadata["count"], "x".repeat(10));
+    assert_eq!(object.metageneration, 11);
+
+    let kept = bucket.revise(&name, |_| None).await.unwrap();
+    assert_eq!(kept.as_ref(), Some(&object));
+    assert_eq!(bucket.head(&name).await.unwrap(), kept);
+    let absent = ObjectName::new("user_uploads/U1/absent").unwrap();
+    assert_eq!(bucket.revise(&absent, count).await.unwrap(), None);
+}
