@@ -127,7 +127,7 @@ pub struct Error {
     code: ErrorCode,
     status: Option<StatusCode>,
     message: Cow<'static, str>,
-    pub(crate) allow: Option<HeaderValue>,
+    pub(crate) allow: Option<Box<HeaderValue>>,
     details: Option<Box<Value>>,
     pub(crate) format: Option<ErrorFormat>,
     pub(crate) retry_after: Option<Duration>,
@@ -158,7 +158,7 @@ impl Error {
     pub fn method_not_allowed(allow: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(ErrorCode::InvalidArgument, message)
             .with_status(StatusCode::METHOD_NOT_ALLOWED);
-        error.allow = Some(HeaderValue::from_static(allow));
+        error.allow = Some(Box::new(HeaderValue::from_static(allow)));
         error
     }
 

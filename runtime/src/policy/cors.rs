@@ -164,11 +164,12 @@ mod tests {
     use super::*;
 
     fn policy() -> CorsPolicy {
-        CorsPolicy::new(&Cors {
+        let cors = Cors {
             name: "app".to_owned(),
             origins: Origins::Listed(vec!["https://app.example".to_owned()]),
             max_age: Duration::from_secs(3600),
-        })
+        };
+        CorsPolicy::new(&cors, None)
     }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
