@@ -175,6 +175,35 @@ mod tests {
                 507,
                 "The storage is full",
             ),
+            (
+                StorageError::OffsetMismatch { received: 7 },
+                400,
+                "The bytes do not follow those before",
+            ),
+            (
+                StorageError::LengthMismatch {
+                    declared: 7,
+                    received: 6,
+                },
+                400,
+                "The upload is not as long as was declared",
+            ),
+            (
+                StorageError::Superseded,
+                409,
+                "Another request goes on with the upload",
+            ),
+            (
+                StorageError::SessionCancelled,
+                400,
+                "The upload was cancelled",
+            ),
+            (StorageError::SessionFinished, 400, "The upload is finished"),
+            (
+                StorageError::TooManySessions,
+                429,
+                "Too many uploads are going on",
+            ),
             (SqliteError::Busy.into(), 503, "UNAVAILABLE"),
             (secret().into(), 500, "INTERNAL"),
             (StorageError::Ledger(secret().into()), 500, "INTERNAL"),

@@ -11,10 +11,12 @@
 //! 4. The file is renamed to where the object is read, and that folder is synced.
 //! 5. The sender gets its answer.
 //!
-//! A crash before 3 leaves a staged file that no object names: the next start removes it. A crash
+//! A crash before 3 leaves a staged file that no object names: the next start removes it, unless an
+//! [upload session](session) goes on with it. A crash
 //! after 3 leaves one that an object names: the next start, or the next one to open the object,
 //! does step 4. So an acknowledged object is durable and whole, and any other is whole or absent.
-//! A sync that fails is never tried again on the same file: the upload fails. If it is the commit's
+//! A sync that fails is never tried again on the same bytes: the upload fails, or the session cuts them
+//! off and has them sent again. If it is the commit's
 //! own sync, only the next start knows the outcome, so the staged file stays until then.
 //!
 //! Deleting is the same the other way round: one transaction ends the object and notes that its

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
+use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
 use super::folder::Folder;
@@ -19,6 +20,19 @@ pub(super) struct StagedFile {
     tally: Tally,
     /// Whether dropping this removes the file.
     owned: bool,
+    /// Held as long as anything can still be written.
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+/// The first bytes of a file that stays from one opening to the next.
+pub(super) struct Kept {
+    pub(super) id: String,
+    /// Bytes; what follows is cut off, because nobody was promised it.
+    pub(super) size: u64,
+    /// `None`: they are read to be measured.
+    pub(super) measures: Option<Measures>,
+    /// Keeps others from opening it.
+    pub(super) turn: OwnedMutexGuard<()>,
 }
 
 impl StagedFile {
@@ -33,41 +47,40 @@ impl StagedFile {
             room,
             tally: Tally::default(),
             owned: true,
+            _turn: None,
         })
     }
 
-    /// One that an upload session keeps: its first `size` bytes, to go on behind them. What follows
-    /// is cut off: nobody was promised it. Without `measures` the bytes are read to take them.
-    /// `None`: the file is gone, or has not as many bytes.
+    /// One that an upload session keeps, to go on behind its bytes. `None`: the file is gone, or has
+    /// not as many bytes.
     pub(super) fn reopen(
         staging: Arc<Folder>,
         room: Reservation,
-        id: &str,
-        size: u64,
-        measures: Option<Measures>,
+        kept: Kept,
     ) -> io::Result<Option<(Self, Measures)>> {
-        let Some(mut file) = staging.open_file_to_write(id)? else {
+        let Some(mut file) = staging.open_file_to_write(&kept.id)? else {
             return Ok(None);
         };
         let found = file.metadata()?.len();
-        if found < size {
+        if found < kept.size {
             return Ok(None);
         }
-        if found > size {
-            file.set_len(size)?;
+        if found > kept.size {
+            file.set_len(kept.size)?;
         }
-        let measures = match measures {
+        let measures = match kept.measures {
             Some(measures) => measures,
             None => Measures::read(&file)?,
         };
-        file.seek(SeekFrom::Start(size))?;
+        file.seek(SeekFrom::Start(kept.size))?;
         let staged = Self {
-            id: id.to_owned(),
+            id: kept.id,
             staging,
             file,
             room,
             tally: measures.tally.clone(),
             owned: false,
+            _turn: Some(kept.turn),
         };
         Ok(Some((staged, measures)))
     }

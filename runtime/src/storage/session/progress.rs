@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::sync::Mutex;
 
 use crate::failpoint::failpoint;
 use crate::ledger::Session;
@@ -18,7 +19,7 @@ use crate::storage::bucket::BucketState;
 use crate::storage::intake::Intake;
 use crate::storage::measure::Measures;
 use crate::storage::room::Reservation;
-use crate::storage::staged::StagedFile;
+use crate::storage::staged::{Kept, StagedFile};
 use crate::storage::work::blocking;
 
 pub(super) struct Progress {
@@ -27,6 +28,8 @@ pub(super) struct Progress {
     declared: Option<u64>,
     /// Bytes that the ledger promises.
     received: u64,
+    /// Held by whatever has the file open, so also by a write that goes on behind a failure.
+    file: Arc<Mutex<()>>,
     stage: Stage,
 }
 
@@ -53,6 +56,7 @@ impl Progress {
             staged: row.staged.clone(),
             declared: row.options.content_length,
             received: row.received,
+            file: Arc::default(),
             stage: match row.received {
                 0 => Stage::Measured(Measures::default()),
                 _ => Stage::Unmeasured,
@@ -129,10 +133,14 @@ impl Progress {
             Stage::Measured(measures) => Some(measures),
             Stage::Unmeasured | Stage::Running(_) => None,
         };
-        let (staging, staged, received) =
-            (bucket.staging.clone(), self.staged.clone(), self.received);
-        let opened =
-            blocking(move || StagedFile::reopen(staging, room, &staged, received, measures));
+        let kept = Kept {
+            id: self.staged.clone(),
+            size: self.received,
+            measures,
+            turn: self.file.clone().lock_owned().await,
+        };
+        let staging = bucket.staging.clone();
+        let opened = blocking(move || StagedFile::reopen(staging, room, kept));
         opened.await?.ok_or_else(|| {
             tracing::warn!(
                 staged = self.staged,

@@ -8,6 +8,8 @@ mod listing;
 mod metadata;
 mod protocol;
 mod reading;
+mod session_endings;
+mod session_kit;
 mod session_limits;
 mod sessions;
 
