@@ -65,7 +65,10 @@ impl App {
             .into_iter()
             .map(|(spec, function)| {
                 Arc::new(Entry {
-                    cors: spec.cors.as_ref().map(CorsPolicy::new),
+                    cors: spec
+                        .cors
+                        .as_ref()
+                        .map(|cors| CorsPolicy::new(cors, Some(&spec.trigger))),
                     slots: Slots::new(spec.limits.concurrency),
                     rate_limiter: spec.rate_limit.as_ref().map(RateLimiter::new),
                     responses: Responses::default(),
@@ -78,7 +81,10 @@ impl App {
         Self {
             routes: RouteTable::new(manifest, entries.iter().map(|entry| &*entry.spec)),
             entries,
-            default_cors: manifest.default_cors.as_ref().map(CorsPolicy::new),
+            default_cors: manifest
+                .default_cors
+                .as_ref()
+                .map(|cors| CorsPolicy::new(cors, None)),
             proxies,
             verifier,
             senders,

@@ -13,7 +13,7 @@ use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
 use crate::events::{self, CloudEvent};
 use crate::forwarded::Client;
-use crate::identity::{AuthError, Principal};
+use crate::identity::{AuthError, Device, Principal};
 use crate::outbound::Outbound;
 use crate::route::Parameters;
 use crate::secrets::Secrets;
@@ -39,6 +39,7 @@ struct Inner {
 pub(crate) struct Invoked {
     pub(crate) invocation: InvocationId,
     pub(crate) caller: Result<Arc<Principal>, AuthError>,
+    pub(crate) device: Device,
     /// `None` for the delivery of an event.
     pub(crate) client: Option<Client>,
     pub(crate) parameters: Parameters,
@@ -55,6 +56,7 @@ impl Invoked {
         Self {
             invocation,
             caller: Err(AuthError::Missing),
+            device: Device::default(),
             client: None,
             parameters: Parameters::default(),
             deadline,
@@ -122,6 +124,17 @@ impl Context {
             Ok(principal) => Ok(principal),
             Err(error) => Err(*error),
         }
+    }
+
+    /// The App Check token that came with the request, when it can be read as one. Nobody verified it: it
+    /// proves nothing of the app.
+    pub fn app_check(&self) -> Option<&str> {
+        self.inner.invoked.device.app_check.as_deref()
+    }
+
+    /// The registration of the caller's device with Cloud Messaging, as its SDK sent it; not verified.
+    pub fn instance_id_token(&self) -> Option<&str> {
+        self.inner.invoked.device.instance_id.as_deref()
     }
 
     /// The address that the request came from, as far as it can be trusted: the connection's other end,

@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::Request as HttpRequest;
 use http::header::{CONNECTION, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, Request as HttpRequest};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use manifest::ErrorFormat;
+use manifest::{ErrorFormat, Trigger};
 
 use crate::app::{App, Entry};
 use crate::body::Body;
@@ -20,9 +20,10 @@ use crate::error::{Error, Result};
 use crate::forwarded::{self, Client};
 use crate::function::{Response, Signature};
 use crate::policy::cors;
+use crate::respond::{Telling, told_status};
 use crate::route::{RouteMatch, Unmatched};
 use crate::telemetry::access_log::{Line, Traced};
-use crate::{edge, health, invocation, policy, telemetry};
+use crate::{callable, edge, health, invocation, policy, telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -47,7 +48,7 @@ pub(crate) async fn respond(
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID, value);
     }
-    let status = response.status();
+    let status = told_status(&response);
     match function {
         Some(index) => app.entries[index].responses.count(status),
         None => app.responses.count(status),
@@ -73,7 +74,7 @@ async fn answer(
 ) -> (Option<usize>, Response) {
     let host = match edge::check(&request) {
         Ok(host) => host,
-        Err(error) => return (None, refuse_and_close(error)),
+        Err(error) => return (None, close(error.told(telling(&request, None)))),
     };
     let method = cors::requested_method(request.method(), request.headers());
     let path = request.uri().path();
@@ -100,7 +101,7 @@ async fn answer(
         (None, Ok(route)) => call(app, id, client, route, request).await,
         (None, Err(unmatched)) => match health::answer(app, &request).await {
             Some(response) => response,
-            None => refuse(unmatched.error, entry, request),
+            None => refuse(unmatched.error, telling(&request, entry), request),
         },
     };
     cors.apply(&mut response);
@@ -117,9 +118,13 @@ async fn call(
 ) -> Response {
     let entry = &app.entries[route.function];
     let uri = route.seen_uri(request.uri());
-    let admitted = policy::admit(app, entry, request.headers(), client, route.parameters, id).await;
+    let telling = telling(&request, Some(entry));
+    let admitted = match check_form(&entry.spec.trigger, &request) {
+        Ok(()) => policy::admit(app, entry, request.headers(), client, route.parameters, id).await,
+        Err(error) => Err(error),
+    };
     let result: Result<Response> = match admitted {
-        Err(error) => return refuse(error, Some(entry), request),
+        Err(error) => return refuse(error, telling, request),
         Ok(admitted) => {
             let request = invocation::seen(request, uri, &entry.spec.limits);
             match &entry.function.0 {
@@ -134,26 +139,43 @@ async fn call(
     };
     result.unwrap_or_else(|error| {
         telemetry::failed(&error, &entry.spec.name, id);
-        error.into_response(entry.spec.error_format)
+        error.told(telling)
     })
+}
+
+/// How the client of a request is told of whatever goes wrong with it. An SDK that asks a callable for a
+/// stream understands events alone; a POST that asks so of no function at all is an SDK's too.
+fn telling(request: &HttpRequest<Incoming>, entry: Option<&Entry>) -> Telling {
+    let calls = match entry.map(|entry| &entry.spec.trigger) {
+        Some(trigger) => matches!(trigger, Trigger::Callable(_)),
+        None => request.method() == Method::POST,
+    };
+    match calls && callable::asks_for_stream(request.headers()) {
+        true => Telling::Event,
+        false => Telling::Status(entry.map_or(ErrorFormat::Firebase, |e| e.spec.error_format)),
+    }
+}
+
+/// What a trigger demands of a request whoever its caller is.
+fn check_form(trigger: &Trigger, request: &HttpRequest<Incoming>) -> Result<()> {
+    match trigger {
+        Trigger::Callable(_) => callable::check_head(request.method(), request.headers()),
+        Trigger::Http(_) | Trigger::Storage(_) | Trigger::Event(_) => Ok(()),
+    }
 }
 
 /// A refusal before anything read the body. When there is one, the connection closes, once the client
 /// had the time to read the answer: nobody knows how much of the body is still to come.
-fn refuse(error: Error, entry: Option<&Entry>, request: HttpRequest<Incoming>) -> Response {
-    let format = entry.map_or(ErrorFormat::Firebase, |entry| entry.spec.error_format);
-    let mut response = error.into_response(format);
+fn refuse(error: Error, telling: Telling, request: HttpRequest<Incoming>) -> Response {
+    let response = error.told(telling);
     let unread = Body::request(request.into_body(), 0, Duration::ZERO);
-    if !unread.is_end_stream() {
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
+    match unread.is_end_stream() {
+        true => response,
+        false => close(response),
     }
-    response
 }
 
-fn refuse_and_close(error: Error) -> Response {
-    let mut response = error.into_response(ErrorFormat::Firebase);
+fn close(mut response: Response) -> Response {
     response
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));

@@ -8,6 +8,10 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::callable;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -104,6 +108,7 @@ pub struct Error {
     status: Option<StatusCode>,
     message: Cow<'static, str>,
     pub(crate) allow: Option<HeaderValue>,
+    details: Option<Box<Value>>,
     pub(crate) retry_after: Option<Duration>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -116,6 +121,7 @@ impl Error {
             status: None,
             message: message.into(),
             allow: None,
+            details: None,
             retry_after: None,
             source: None,
         }
@@ -138,6 +144,15 @@ impl Error {
     pub(crate) fn too_large() -> Self {
         Self::new(ErrorCode::InvalidArgument, "The request body is too large.")
             .with_status(StatusCode::PAYLOAD_TOO_LARGE)
+    }
+
+    /// Adds what a program of the caller's reads beside the text: the `details` of the SDKs'
+    /// `FunctionsError`. Of the shapes that `error_format` names, only Firebase's has a place for them. What
+    /// cannot be JSON (a map with keys that are not strings) is left out.
+    #[must_use]
+    pub fn with_details(mut self, details: impl Serialize) -> Self {
+        self.details = callable::encode(&details).ok().map(Box::new);
+        self
     }
 
     /// Adds the cause that the log shows.
@@ -164,6 +179,10 @@ impl Error {
 
     pub fn code(&self) -> ErrorCode {
         self.code
+    }
+
+    pub(crate) fn details(&self) -> Option<&Value> {
+        self.details.as_deref()
     }
 
     pub fn message(&self) -> &str {

@@ -8,12 +8,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::body::Body;
+use crate::callable;
 use crate::context::Context;
 use crate::database::Migrations;
 use crate::error::{Error, ErrorCode, Result};
@@ -44,6 +46,19 @@ pub(crate) enum Signature {
     note = "or `pub async fn handle(context: Context, input: In) -> Result<Out>` with serde types"
 )]
 pub trait HttpFunction<Shape>: Sized {
+    fn into_function(self) -> Function;
+}
+
+/// What a `callable` trigger can call: what `httpsCallable` of the Firebase SDKs reaches. `In` is read from
+/// the call's `data`, which is `null` when the client gave none; `Out` is its `result`.
+///
+/// The same function answers a client that asks for a stream: each [`Context::send`] is then one of its
+/// messages. To any other client a `send` is nothing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a function for a `callable` trigger",
+    note = "write `pub async fn handle(context: Context, input: In) -> Result<Out>` with serde types"
+)]
+pub trait CallableFunction<Shape>: Sized {
     fn into_function(self) -> Function;
 }
 
@@ -92,6 +107,20 @@ where
     }
 }
 
+impl<F, Fut, In, Out> CallableFunction<Json<In, Out>> for F
+where
+    F: Fn(Context, In) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Out>> + Send + 'static,
+    In: DeserializeOwned + Send + 'static,
+    Out: Serialize + 'static,
+{
+    fn into_function(self) -> Function {
+        Function(Signature::Http(Arc::new(move |context, request| {
+            Box::pin(callable::answer(context, request, self.clone()))
+        })))
+    }
+}
+
 impl<F, Fut, Data> EventFunction<Data> for F
 where
     F: Fn(Context, CloudEvent<Data>) -> Fut + Send + Sync + 'static,
@@ -116,7 +145,7 @@ async fn read_json<In: DeserializeOwned>(request: Request) -> Result<In> {
     if request.method() != http::Method::POST {
         return Err(Error::method_not_allowed("POST", "Use POST."));
     }
-    if !is_json(&request) {
+    if !is_json(request.headers()) {
         return Err(Error::new(
             ErrorCode::InvalidArgument,
             "The body must be application/json.",
@@ -133,9 +162,8 @@ async fn read_json<In: DeserializeOwned>(request: Request) -> Result<In> {
 }
 
 /// Whether the media type is `application/json`, whatever its parameters.
-pub(crate) fn is_json(request: &Request) -> bool {
-    request
-        .headers()
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())

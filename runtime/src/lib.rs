@@ -71,7 +71,9 @@ pub use database::{
 };
 pub use error::{Error, ErrorCode, Result};
 pub use events::{CloudEvent, SpecVersion, StorageObjectData};
-pub use function::{EventFunction, Function, HttpFunction, Json, Raw, Registry, Request, Response};
+pub use function::{
+    CallableFunction, EventFunction, Function, HttpFunction, Json, Raw, Registry, Request, Response,
+};
 pub use identity::{AuthError, Principal};
 pub use outbound::Outbound;
 pub use respond::{json, set, typed};

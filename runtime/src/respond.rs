@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, StatusCode};
 use manifest::ErrorFormat;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::body::Body;
+use crate::callable::event;
 use crate::error::{Error, Result};
 use crate::function::Response;
 
@@ -39,10 +42,57 @@ pub fn set(response: &mut Response, name: HeaderName, value: &'static str) {
         .insert(name, HeaderValue::from_static(value));
 }
 
+/// Asks nginx, and the proxies that took it over, to pass each piece on as it comes.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// A response of server-sent events, in the callable protocol's form.
+pub(crate) fn events(body: impl Into<Body>) -> Response {
+    let mut response = typed(StatusCode::OK, "text/event-stream", body);
+    set(&mut response, CACHE_CONTROL, "no-cache");
+    set(&mut response, ACCEL_BUFFERING, "no");
+    response
+}
+
+/// How a request's client is told of a failure.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Telling {
+    /// By a status, and a body of this shape.
+    Status(ErrorFormat),
+    /// By the one event of a stream.
+    Event,
+}
+
+/// What a response would have been answered with, were it not one of events; kept for the log.
+#[derive(Clone, Copy)]
+struct Hidden(StatusCode);
+
+/// The status that tells how a request ended, also when the client was sent 200.
+pub(crate) fn told_status(response: &Response) -> StatusCode {
+    let hidden = response.extensions().get::<Hidden>();
+    hidden.map_or(response.status(), |hidden| hidden.0)
+}
+
 impl Error {
-    /// `{"message":"…","status":"NOT_FOUND"}`, as Firebase's clients read it.
+    /// `{"details":…,"message":"…","status":"NOT_FOUND"}`, as Firebase's clients read it.
     pub(crate) fn object(&self) -> Value {
-        json!({"status": self.code().as_str(), "message": self.message()})
+        let mut object = json!({"status": self.code().as_str(), "message": self.message()});
+        if let Some(details) = self.details() {
+            object["details"] = details.clone();
+        }
+        object
+    }
+
+    /// The response that a caller gets. The status of an event is 200 too: the SDK for the web never settles a
+    /// stream that is answered otherwise, and the one for iOS does not read why.
+    pub(crate) fn told(self, telling: Telling) -> Response {
+        match telling {
+            Telling::Status(format) => self.into_response(format),
+            Telling::Event => {
+                let mut response = events(event("error", &self.object()));
+                response.extensions_mut().insert(Hidden(self.status()));
+                response
+            }
+        }
     }
 
     /// The response that a caller gets: fixed texts, in the shape that the function's clients read.

@@ -12,23 +12,18 @@ use std::task::{Context as Poller, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::StatusCode;
-use http::header::{CACHE_CONTROL, HeaderName};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::body::Body;
-use crate::callable;
+use crate::callable::{self, event};
 use crate::context::{Context, InvocationId};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::function::Response;
 use crate::invocation::Invocation;
-use crate::respond::{set, typed};
+use crate::respond::events;
 use crate::telemetry;
-
-/// Asks nginx, and the proxies that took it over, to pass each piece on as it comes.
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// A response that tells what `work` makes while it makes it: each [`Context::send`] of the context that
 /// `work` is given is one event, and what it returns, or why it failed, is the last one.
@@ -67,22 +62,6 @@ where
     }))
 }
 
-fn events(body: impl Into<Body>) -> Response {
-    let mut response = typed(StatusCode::OK, "text/event-stream", body);
-    set(&mut response, CACHE_CONTROL, "no-cache");
-    set(&mut response, ACCEL_BUFFERING, "no");
-    response
-}
-
-fn failure(error: &Error) -> Bytes {
-    event("error", &error.object())
-}
-
-/// The SDKs want the space, and the JSON on one line.
-fn event(key: &str, value: &Value) -> Bytes {
-    Bytes::from(format!("data: {}\n\n", json!({key: value})))
-}
-
 /// Where a streamed invocation puts its pieces. There is room for one: whoever sends waits for whoever
 /// reads.
 #[derive(Clone)]
@@ -110,21 +89,15 @@ struct Events {
 
 impl Events {
     fn poll_event(&mut self, poller: &mut Poller<'_>) -> Poll<Option<Bytes>> {
-        loop {
-            if let Poll::Ready(Some(piece)) = self.sent.poll_recv(poller) {
-                return Poll::Ready(Some(piece));
-            }
-            let Some(work) = &mut self.work else {
-                return Poll::Ready(self.last.take());
-            };
-            match Pin::new(work).poll(poller) {
-                Poll::Ready(ended) => self.end(ended),
-                Poll::Pending => break,
-            }
+        // Before what it sent: a task of its that never stops sending must not keep it from its end.
+        if let Some(work) = &mut self.work
+            && let Poll::Ready(ended) = Pin::new(work).poll(poller)
+        {
+            self.end(ended);
         }
-        // What it sent just now, before it came to wait.
         match self.sent.poll_recv(poller) {
             Poll::Ready(Some(piece)) => Poll::Ready(Some(piece)),
+            Poll::Ready(None) if self.work.is_none() => Poll::Ready(self.last.take()),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
@@ -135,7 +108,7 @@ impl Events {
         self.sent.close();
         self.last = Some(ended.unwrap_or_else(|error| {
             telemetry::failed(&error, &self.function, self.invocation);
-            failure(&error)
+            event("error", &error.object())
         }));
     }
 }

@@ -3,6 +3,7 @@
 //! A token that was verified once is remembered by its SHA-256 until it expires, so the second call
 //! costs a hash instead of an RSA check and no live token stays in memory.
 
+mod device;
 mod keys;
 mod senders;
 mod token;
@@ -15,6 +16,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use quick_cache::sync::Cache;
 
+pub(crate) use device::Device;
 pub(crate) use keys::{KeySource, KeySourceSettings};
 pub(crate) use senders::SenderVerifier;
 

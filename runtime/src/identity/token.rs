@@ -148,6 +148,13 @@ fn principal(uid: String, claims: BTreeMap<String, Value>) -> Principal {
 }
 
 /// Part 0 (header) or 1 (claims) of exactly three.
+/// Whether it has the parts of a token and they can be read; nothing about what they prove.
+pub(super) fn is_readable(token: &str) -> bool {
+    token.len() <= LONGEST_TOKEN
+        && read_part::<Header>(token, 0).is_ok()
+        && read_part::<BTreeMap<String, Value>>(token, 1).is_ok()
+}
+
 fn read_part<T: DeserializeOwned>(token: &str, index: usize) -> Result<T, AuthError> {
     const NOT_A_TOKEN: AuthError = AuthError::Rejected("not a token");
     let mut parts = token.split('.');

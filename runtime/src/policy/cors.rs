@@ -7,11 +7,13 @@ use http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode};
-use manifest::{Cors, Origins};
+use manifest::{Cors, Origins, Trigger};
 
 use crate::body::Body;
 use crate::function::Response;
 
+/// All that a callable is called with.
+const POST: HeaderValue = HeaderValue::from_static("POST");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, PATCH, POST, DELETE");
 /// For a preflight that asks for none. `*` would not cover `Authorization`.
 const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
@@ -26,6 +28,7 @@ const PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allo
 pub(crate) struct CorsPolicy {
     /// `None`: any origin.
     origins: Option<Vec<HeaderValue>>,
+    methods: HeaderValue,
     max_age: HeaderValue,
 }
 
@@ -37,7 +40,8 @@ pub(crate) struct CorsAnswer {
 }
 
 impl CorsPolicy {
-    pub(crate) fn new(cors: &Cors) -> Self {
+    /// `trigger`: of the function that it is the policy of.
+    pub(crate) fn new(cors: &Cors, trigger: Option<&Trigger>) -> Self {
         let origins = match &cors.origins {
             Origins::Any => None,
             Origins::Listed(origins) => Some(
@@ -49,6 +53,10 @@ impl CorsPolicy {
         };
         Self {
             origins,
+            methods: match trigger {
+                Some(Trigger::Callable(_)) => POST,
+                _ => METHODS,
+            },
             max_age: HeaderValue::from(cors.max_age.as_secs()),
         }
     }
@@ -80,7 +88,7 @@ impl CorsPolicy {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let answer = response.headers_mut();
-        answer.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        answer.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
         let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS);
         answer.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,

@@ -19,7 +19,7 @@ use crate::app::{App, Entry};
 use crate::context::{Context, InvocationId, Invoked};
 use crate::error::{Error, ErrorCode, Result};
 use crate::forwarded::Client;
-use crate::identity::{AuthError, Principal};
+use crate::identity::{AuthError, Device, Principal};
 use crate::route::Parameters;
 use crate::telemetry::access_log::trace;
 use slots::Slot;
@@ -54,8 +54,9 @@ impl Admitted {
 }
 
 /// # Errors
-/// 415 for an encoded body, 413 for a declared length over `max_body`, 503 without a free slot, with
-/// `auth = "required"` 401 or, when tokens cannot be checked now, 503, and 429 beyond `rate_limit`.
+/// 415 for an encoded body, 413 for a declared length over `max_body`, 503 without a free slot, 429 beyond
+/// `rate_limit`; with `auth = "required"` 401 without a valid token and, when tokens cannot be checked now,
+/// 503; for a callable both as soon as there is a token.
 pub(crate) async fn admit(
     app: &App,
     entry: &Entry,
@@ -88,6 +89,7 @@ pub(crate) async fn admit(
     let invoked = Invoked {
         invocation,
         caller,
+        device: Device::new(headers),
         client: Some(client),
         parameters,
         deadline,
@@ -130,8 +132,14 @@ async fn identify(
     }
     match caller {
         Err(error) if spec.auth == Auth::Required => Err(error.into()),
+        // As firebase-functions has it: who shows no token is nobody, who shows a bad one is refused.
+        Err(error) if is_callable(spec) && error != AuthError::Missing => Err(error.into()),
         caller => Ok(caller),
     }
+}
+
+fn is_callable(spec: &FunctionSpec) -> bool {
+    matches!(spec.trigger, Trigger::Callable(_))
 }
 
 impl From<AuthError> for Error {

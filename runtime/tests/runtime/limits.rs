@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::functions::{READ_CALLED, client, server};
+use crate::metrics;
 
 const MAX_BODY: usize = 64 << 10;
 
@@ -72,24 +73,15 @@ async fn no_continue_is_sent_before_a_refusal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_its_slots_a_function_answers_503_and_others_go_on() {
-    let server = server().await;
+    let server = metrics::counting().await;
     let client = client();
     let long = client.get(server.url("/hold?4000"));
     let busy: Vec<_> = (0..2)
         .map(|_| tokio::spawn(long.try_clone().expect("no body").send()))
         .collect();
-    // Both are inside once a third is refused.
+    metrics::until_counted(&server, r#"router_in_flight{function="hold"} 2"#).await;
     let third = server.url("/hold?0");
-    let refused = loop {
-        let response = client.get(&third).send().await.unwrap();
-        if response.status() != 200 {
-            break response;
-        }
-        assert!(
-            busy.iter().all(|call| !call.is_finished()),
-            "nothing was refused"
-        );
-    };
+    let refused = client.get(&third).send().await.unwrap();
     assert_eq!(refused.status(), 503);
     assert!(refused.headers().contains_key("retry-after"));
     let other = client.get(server.url("/echo")).send().await.unwrap();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod callable;
+mod callable_functions;
 mod callable_streams;
 mod edge;
 mod events;

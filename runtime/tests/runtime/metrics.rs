@@ -9,7 +9,7 @@ use crate::functions::{client, server, server_with};
 
 const TOKEN: &str = "the test server's admin token";
 
-async fn counting() -> TestServer {
+pub(crate) async fn counting() -> TestServer {
     server_with(&Environment {
         admin_token: Some(TOKEN),
         ..Environment::default()
@@ -38,7 +38,7 @@ async fn get(server: &TestServer, path: &str) -> u16 {
 }
 
 /// Waits for a line that says what happens beside the requests.
-async fn until_counted(server: &TestServer, line: &str) {
+pub(crate) async fn until_counted(server: &TestServer, line: &str) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !page(server).await.lines().any(|found| found == line) {
         assert!(Instant::now() < deadline, "never: {line}");
