@@ -197,6 +197,22 @@ pub struct RateLimit {
     pub per: RateKey,
 }
 
+/// As the manifest writes it.
+impl fmt::Display for RateLimit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let period = match self.period.as_secs() {
+            1 => "s",
+            60 => "min",
+            _ => "h",
+        };
+        let per = match self.per {
+            RateKey::Caller => "caller",
+            RateKey::Address => "address",
+        };
+        write!(formatter, "{}/{period} per {per}", self.requests)
+    }
+}
+
 /// Whose requests are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateKey {
@@ -265,6 +281,18 @@ pub enum Access {
     SignedIn,
     Anyone,
     Nobody,
+}
+
+impl Access {
+    /// As the manifest writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::SignedIn => "signed_in",
+            Self::Anyone => "anyone",
+            Self::Nobody => "nobody",
+        }
+    }
 }
 
 /// `user_uploads/{uid}/{path}` taken apart: objects are `{prefix}{owner}/{path}`.

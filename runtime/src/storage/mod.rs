@@ -60,7 +60,8 @@ pub use self::reader::ObjectReader;
 pub use self::upload::{PutOptions, Upload};
 pub use crate::ledger::{InvalidObjectName, MetadataChange, Object, ObjectName};
 
-use self::folder::Folder;
+pub(crate) use self::folder::{Entry, Folder};
+
 use self::room::Room;
 use self::tree::Tree;
 use self::work::blocking;
