@@ -10,7 +10,7 @@ use crate::context::{Backends, InvocationId};
 use crate::forwarded::TrustedProxies;
 use crate::function::Function;
 use crate::health::Readiness;
-use crate::identity::{SenderVerifier, Verifier};
+use crate::identity::Verifiers;
 use crate::policy::cors::CorsPolicy;
 use crate::policy::rate::RateLimiter;
 use crate::policy::slots::Slots;
@@ -28,8 +28,7 @@ pub(crate) struct App {
     /// For URLs that belong to no function.
     pub(crate) default_cors: Option<CorsPolicy>,
     pub(crate) proxies: TrustedProxies,
-    pub(crate) verifier: Verifier,
-    pub(crate) senders: SenderVerifier,
+    pub(crate) verifiers: Verifiers,
     pub(crate) backends: Arc<Backends>,
     pub(crate) access_log: Arc<AccessLog>,
     pub(crate) in_flight: Slots,
@@ -57,7 +56,7 @@ impl App {
         manifest: &Manifest,
         functions: Vec<(FunctionSpec, Function)>,
         (proxies, admin_token): (TrustedProxies, Option<Secret>),
-        (verifier, senders): (Verifier, SenderVerifier),
+        verifiers: Verifiers,
         backends: Backends,
         access_log: Arc<AccessLog>,
     ) -> Self {
@@ -86,8 +85,7 @@ impl App {
                 .as_ref()
                 .map(|cors| CorsPolicy::new(cors, None)),
             proxies,
-            verifier,
-            senders,
+            verifiers,
             backends: Arc::new(backends),
             access_log,
             in_flight: Slots::new(IN_FLIGHT),

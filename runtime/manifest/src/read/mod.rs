@@ -7,6 +7,7 @@ mod buckets;
 mod cors;
 mod functions;
 mod limits;
+mod proofs;
 mod rate;
 mod rewrites;
 mod senders;
