@@ -2,5 +2,6 @@
 //! script generates the module list and [`registry`].
 
 mod tables;
+mod tria;
 
 include!(concat!(env!("OUT_DIR"), "/functions.rs"));

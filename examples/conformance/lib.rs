@@ -1,5 +1,5 @@
-//! The functions that Google's conformance client for Functions Frameworks calls. What they are given
-//! they write to a file, which the client reads.
+//! The functions that Google's conformance client for Functions Frameworks calls, some of which write what
+//! they are given to a file that it reads; and callables for the Firebase SDKs.
 
 mod output;
 mod pause;

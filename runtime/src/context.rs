@@ -230,6 +230,11 @@ impl Context {
         self.inner.backends.causes.count(metric, function, label);
     }
 
+    /// Whether the client reads pieces, so that [`Context::send`] is worth the trouble.
+    pub fn is_streamed(&self) -> bool {
+        self.outlet.is_some()
+    }
+
     /// Sends the client a piece of what is being made, and waits until it is on its way. `false` when
     /// nobody reads pieces: the invocation is not streamed, or its client has left.
     ///

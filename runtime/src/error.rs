@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
+use manifest::ErrorFormat;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -37,6 +38,25 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    pub const ALL: [Self; 16] = [
+        Self::Cancelled,
+        Self::Unknown,
+        Self::InvalidArgument,
+        Self::DeadlineExceeded,
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::PermissionDenied,
+        Self::ResourceExhausted,
+        Self::FailedPrecondition,
+        Self::Aborted,
+        Self::OutOfRange,
+        Self::Unimplemented,
+        Self::Internal,
+        Self::Unavailable,
+        Self::DataLoss,
+        Self::Unauthenticated,
+    ];
+
     /// The spelling on the wire: `NOT_FOUND`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -107,8 +127,9 @@ pub struct Error {
     code: ErrorCode,
     status: Option<StatusCode>,
     message: Cow<'static, str>,
-    pub(crate) allow: Option<HeaderValue>,
+    pub(crate) allow: Option<Box<HeaderValue>>,
     details: Option<Box<Value>>,
+    pub(crate) format: Option<ErrorFormat>,
     pub(crate) retry_after: Option<Duration>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -122,6 +143,7 @@ impl Error {
             message: message.into(),
             allow: None,
             details: None,
+            format: None,
             retry_after: None,
             source: None,
         }
@@ -136,7 +158,7 @@ impl Error {
     pub fn method_not_allowed(allow: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(ErrorCode::InvalidArgument, message)
             .with_status(StatusCode::METHOD_NOT_ALLOWED);
-        error.allow = Some(HeaderValue::from_static(allow));
+        error.allow = Some(Box::new(HeaderValue::from_static(allow)));
         error
     }
 
@@ -166,6 +188,14 @@ impl Error {
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
+        self
+    }
+
+    /// The shape of the response, for a protocol that another than the function's `error_format`
+    /// belongs to.
+    #[must_use]
+    pub fn in_format(mut self, format: ErrorFormat) -> Self {
+        self.format = Some(format);
         self
     }
 

@@ -45,7 +45,11 @@ fn every_variable_of_the_blueprint_is_one_that_the_router_reads() {
 #[test]
 fn every_variable_that_production_needs_is_in_the_blueprint() {
     let names = values(&blueprint(), "key");
-    for name in ["RENDER_DISK_BASE_PATH", "NEON_DATABASE_URL"] {
+    for name in [
+        "RENDER_DISK_BASE_PATH",
+        "NEON_DATABASE_URL",
+        "MISTRAL_API_KEY",
+    ] {
         assert!(names.iter().any(|named| named == name), "{name} is missing");
     }
 }

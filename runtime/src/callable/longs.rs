@@ -176,9 +176,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_integer_comes_back_as_it_went(signed: i64, unsigned: u64) {
-            let value = json!({"signed": signed, "unsigned": [unsigned]});
-            prop_assert_eq!(decode(encode(&value).unwrap()).unwrap(), value);
+        fn every_number_comes_back_as_it_went(signed: i64, unsigned: u64, double: f64) {
+            let value = json!({"signed": signed, "unsigned": [unsigned], "double": double});
+            let sent = encode(&value).unwrap().to_string();
+            prop_assert_eq!(decode(serde_json::from_str(&sent).unwrap()).unwrap(), value);
         }
     }
 }

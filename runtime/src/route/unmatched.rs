@@ -70,7 +70,7 @@ impl From<Unmatched> for Error {
             Unmatched::Method { allow, .. } => {
                 let mut error = Self::new(ErrorCode::InvalidArgument, "Method Not Allowed")
                     .with_status(StatusCode::METHOD_NOT_ALLOWED);
-                error.allow = allow;
+                error.allow = allow.map(Box::new);
                 error
             }
         }

@@ -11,6 +11,7 @@ pub(crate) mod key_server;
 pub(crate) mod manifest;
 pub(crate) mod media;
 pub(crate) mod postgres;
+pub(crate) mod provider;
 pub(crate) mod router;
 pub(crate) mod rows;
 pub(crate) mod users;
@@ -21,6 +22,7 @@ pub(crate) use client::{Call, Reply, Wire};
 pub(crate) use event::Event;
 pub(crate) use identity::Token;
 pub(crate) use key_server::{Answer, KeyServer};
+pub(crate) use provider::Provider;
 pub(crate) use router::{Launch, Router};
 pub(crate) use users::Engine;
 

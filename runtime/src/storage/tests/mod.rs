@@ -1,10 +1,17 @@
 //! The promises of storage, on real folders.
 
+mod access;
 mod adoption;
 mod hostile;
 mod limits;
+mod listing;
+mod metadata;
 mod protocol;
 mod reading;
+mod session_endings;
+mod session_kit;
+mod session_limits;
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,6 +64,18 @@ impl Disk {
 
     async fn open(&self) -> Bucket {
         self.start().await.unwrap().bucket("chunks").unwrap()
+    }
+
+    /// Starts again as soon as the run before, whose handles were dropped, lets go of the disk.
+    async fn restart(&self) -> Bucket {
+        for _ in 0..100_000 {
+            match self.start().await {
+                Ok(storage) => return storage.bucket("chunks").unwrap(),
+                Err(StorageError::Io(_)) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("a handle of the run before is still there");
     }
 
     /// A path below the bucket's folder.
