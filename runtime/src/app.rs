@@ -11,7 +11,7 @@ use crate::forwarded::TrustedProxies;
 use crate::function::Function;
 use crate::health::Readiness;
 use crate::hosting::Hosting;
-use crate::identity::{SenderVerifier, Verifier};
+use crate::identity::Verifiers;
 use crate::policy::cors::CorsPolicy;
 use crate::policy::rate::RateLimiter;
 use crate::policy::slots::Slots;
@@ -30,8 +30,7 @@ pub(crate) struct App {
     pub(crate) default_cors: Option<CorsPolicy>,
     pub(crate) hosting: Option<Hosting>,
     pub(crate) proxies: TrustedProxies,
-    pub(crate) verifier: Verifier,
-    pub(crate) senders: SenderVerifier,
+    pub(crate) verifiers: Verifiers,
     pub(crate) backends: Arc<Backends>,
     pub(crate) access_log: Arc<AccessLog>,
     pub(crate) in_flight: Slots,
@@ -60,7 +59,7 @@ impl App {
         functions: Vec<(FunctionSpec, Function)>,
         hosting: Option<Hosting>,
         (proxies, admin_token): (TrustedProxies, Option<Secret>),
-        (verifier, senders): (Verifier, SenderVerifier),
+        verifiers: Verifiers,
         backends: Backends,
         access_log: Arc<AccessLog>,
     ) -> Self {
@@ -90,8 +89,7 @@ impl App {
                 .map(|cors| CorsPolicy::new(cors, None)),
             hosting,
             proxies,
-            verifier,
-            senders,
+            verifiers,
             backends: Arc::new(backends),
             access_log,
             in_flight: Slots::new(IN_FLIGHT),

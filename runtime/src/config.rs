@@ -13,6 +13,7 @@ use crate::secrets::{Secret, Secrets};
 const FIREBASE_KEYS: &str =
     "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
+const APP_CHECK_KEYS: &str = "https://firebaseappcheck.googleapis.com/v1/jwks";
 const SECRET_FILES: &str = "/etc/secrets";
 
 pub(crate) struct Config {
@@ -28,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) jwks_url: String,
     /// Where the keys of Google's OIDC tokens are, with which Pub/Sub and Eventarc send events.
     pub(crate) oidc_jwks_url: String,
+    /// Where the keys of App Check's tokens are.
+    pub(crate) app_check_jwks_url: String,
     /// Whoever holds it may send events.
     pub(crate) event_token: Option<Secret>,
     /// Whoever holds it may read the metrics.
@@ -84,6 +87,7 @@ impl Config {
             overrides: Overrides::from_environment(),
             jwks_url: url("FIREBASE_JWKS_URL", FIREBASE_KEYS)?,
             oidc_jwks_url: url("GOOGLE_JWKS_URL", GOOGLE_KEYS)?,
+            app_check_jwks_url: url("APP_CHECK_JWKS_URL", APP_CHECK_KEYS)?,
             event_token: token("EVENT_TOKEN")?,
             admin_token: token("ADMIN_TOKEN")?,
             log_level: log_level()?,

@@ -49,7 +49,11 @@ pub(crate) async fn answer(app: &App, request: &Request<Incoming>) -> Option<Res
             "application/json",
             Body::from(&br#"{"status":"ok"}"#[..]),
         ),
-        READY => app.readiness.answer(&app.backends, &app.verifier).await,
+        READY => {
+            app.readiness
+                .answer(&app.backends, &app.verifiers.users)
+                .await
+        }
         METRICS => {
             let admin = app.admin_token.as_ref()?;
             match check(admin, request.headers()) {

@@ -15,7 +15,9 @@ use crate::context::Backends;
 use crate::database::{Database, DatabaseError, Settings};
 use crate::function::{Function, Registry};
 use crate::hosting::Hosting;
-use crate::identity::{KeySource, KeySourceSettings, SenderVerifier, Verifier};
+use crate::identity::{
+    AppVerifier, KeySource, KeySourceSettings, SenderVerifier, Verifier, Verifiers,
+};
 use crate::ledger::{Announcer, Subscription, Topic};
 use crate::storage::Storage;
 use crate::telemetry::access_log::AccessLog;
@@ -131,11 +133,7 @@ async fn database(
     Ok(database)
 }
 
-fn verifiers(
-    config: &Config,
-    manifest: &Manifest,
-    services: &Handle,
-) -> anyhow::Result<(Verifier, SenderVerifier)> {
+fn verifiers(config: &Config, manifest: &Manifest, services: &Handle) -> anyhow::Result<Verifiers> {
     let client = tls::http_client()?;
     let keys = |url: &str| {
         KeySource::new(KeySourceSettings {
@@ -145,9 +143,12 @@ fn verifiers(
         })
     };
     let unsigned = config.mode == Mode::Dev;
-    let users = Verifier::new(&manifest.project.id, keys(&config.jwks_url), unsigned);
-    let senders = SenderVerifier::new(config.event_token.clone(), keys(&config.oidc_jwks_url));
-    Ok((users, senders))
+    let project = &manifest.project.id;
+    Ok(Verifiers {
+        users: Verifier::new(project, keys(&config.jwks_url), unsigned),
+        senders: SenderVerifier::new(config.event_token.clone(), keys(&config.oidc_jwks_url)),
+        apps: AppVerifier::new(project, keys(&config.app_check_jwks_url), unsigned),
+    })
 }
 
 /// Which functions are told of which events.

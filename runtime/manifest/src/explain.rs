@@ -76,8 +76,8 @@ const TEXTS: [(&str, &str); 26] = [
     ),
     (
         "E016",
-        "A key, or a value of `auth`, that has no meaning for this trigger. `cors` belongs to `http` and `callable`, \
-         because no browser sends events; `auth`, `public`, `max_body` and `rate_limit` to these and `event`, and \
+        "A key, or a value of `auth`, that has no meaning for this trigger. `cors`, `app_check` and `check_revoked` \
+         belong to `http` and `callable`, because no browser and no app sends events; `auth`, `public`, `max_body` and `rate_limit` to these and `event`, and \
          so does being the target of a rewrite; `error_format` to `http` and `event`, because the SDKs read a \
          callable's refusals in Firebase's own shape; `senders` to `storage` and `event`; `retry` to `storage` and \
          to an `event` with a `type`, because callers, and those who POST an event, repeat their own requests. \
@@ -88,7 +88,8 @@ const TEXTS: [(&str, &str); 26] = [
         "E018",
         "A warning: with `auth = \"none\"` everybody on the internet may call the function, or send it events. \
          `public = true` beside it says that this is meant. The same code warns of what contradicts `auth`: \
-         `public = true` on a function that does ask for a caller, `senders` on one that lets everybody in.",
+         `public = true` on a function that does ask for a caller, `senders` or `check_revoked` on one that lets \
+         everybody in.",
     ),
     (
         "E019",

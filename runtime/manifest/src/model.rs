@@ -49,6 +49,11 @@ pub struct FunctionSpec {
     pub aliases: Vec<String>,
     /// For a storage function [`Auth::Required`]: whoever POSTs an event to its URL is a sender.
     pub auth: Auth,
+    /// Whether a request must come from an app that Firebase App Check vouches for.
+    pub app_check: bool,
+    /// Whether a valid token still counts for nothing once its account is disabled, deleted, or had its
+    /// tokens revoked.
+    pub check_revoked: bool,
     /// Who may POST an event beside the holder of EVENT_TOKEN; `None` for `http`, and when nobody else may.
     pub senders: Option<Senders>,
     /// `None` (written `"none"`): the runtime adds nothing and OPTIONS reaches the function.

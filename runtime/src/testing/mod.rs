@@ -67,6 +67,7 @@ fn config(folder: &Folder, environment: &Environment) -> anyhow::Result<Config> 
         database_url: None,
         jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
         oidc_jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
+        app_check_jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
         event_token: Some(Secret::new(EVENT_TOKEN.to_owned())),
         admin_token: environment
             .admin_token

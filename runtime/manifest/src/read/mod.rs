@@ -8,6 +8,7 @@ mod cors;
 mod functions;
 mod hosting;
 mod limits;
+mod proofs;
 mod rate;
 mod rewrites;
 mod senders;

@@ -311,6 +311,19 @@ fn a_rate_limit_is_inherited_by_whatever_is_called() {
 }
 
 #[test]
+fn a_caller_proves_nothing_beside_the_token_unless_that_is_written() {
+    let manifest = valid(COMPLETE);
+    let proofs = |name: &str| {
+        let function = &manifest.functions[name];
+        (function.app_check, function.check_revoked)
+    };
+    assert_eq!(proofs("ask"), (true, true));
+    assert_eq!(proofs("auth_sync"), (false, false), "written so");
+    assert_eq!(proofs("hello_world"), (false, false));
+    assert_eq!(proofs("process_chunk"), (false, false));
+}
+
+#[test]
 fn flags_are_on_or_off() {
     let manifest = valid(COMPLETE);
     let flags = &manifest.functions["tria_chat_handler"].flags;

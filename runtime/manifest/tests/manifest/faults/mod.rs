@@ -2,6 +2,7 @@
 
 mod access;
 mod hosting;
+mod proofs;
 mod structure;
 mod urls;
 mod values;
