@@ -126,7 +126,8 @@ pub struct Error {
     code: ErrorCode,
     status: Option<StatusCode>,
     message: Cow<'static, str>,
-    pub(crate) allow: Option<HeaderValue>,
+    /// Boxed, because it is large and rare and an error is a part of every `Result`.
+    pub(crate) allow: Option<Box<HeaderValue>>,
     details: Option<Box<Value>>,
     pub(crate) retry_after: Option<Duration>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -155,7 +156,7 @@ impl Error {
     pub fn method_not_allowed(allow: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(ErrorCode::InvalidArgument, message)
             .with_status(StatusCode::METHOD_NOT_ALLOWED);
-        error.allow = Some(HeaderValue::from_static(allow));
+        error.allow = Some(Box::new(HeaderValue::from_static(allow)));
         error
     }
 

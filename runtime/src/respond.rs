@@ -119,7 +119,7 @@ impl Error {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         if let Some(allow) = self.allow {
-            response.headers_mut().insert(ALLOW, allow);
+            response.headers_mut().insert(ALLOW, *allow);
         }
         response
     }
