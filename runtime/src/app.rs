@@ -10,7 +10,8 @@ use crate::context::{Backends, InvocationId};
 use crate::forwarded::TrustedProxies;
 use crate::function::Function;
 use crate::health::Readiness;
-use crate::identity::{SenderVerifier, Verifier};
+use crate::hosting::Hosting;
+use crate::identity::Verifiers;
 use crate::policy::cors::CorsPolicy;
 use crate::policy::rate::RateLimiter;
 use crate::policy::slots::Slots;
@@ -27,9 +28,9 @@ pub(crate) struct App {
     pub(crate) entries: Vec<Arc<Entry>>,
     /// For URLs that belong to no function.
     pub(crate) default_cors: Option<CorsPolicy>,
+    pub(crate) hosting: Option<Hosting>,
     pub(crate) proxies: TrustedProxies,
-    pub(crate) verifier: Verifier,
-    pub(crate) senders: SenderVerifier,
+    pub(crate) verifiers: Verifiers,
     pub(crate) backends: Arc<Backends>,
     pub(crate) access_log: Arc<AccessLog>,
     pub(crate) in_flight: Slots,
@@ -56,8 +57,9 @@ impl App {
     pub(crate) fn new(
         manifest: &Manifest,
         functions: Vec<(FunctionSpec, Function)>,
+        hosting: Option<Hosting>,
         (proxies, admin_token): (TrustedProxies, Option<Secret>),
-        (verifier, senders): (Verifier, SenderVerifier),
+        verifiers: Verifiers,
         backends: Backends,
         access_log: Arc<AccessLog>,
     ) -> Self {
@@ -85,9 +87,9 @@ impl App {
                 .default_cors
                 .as_ref()
                 .map(|cors| CorsPolicy::new(cors, None)),
+            hosting,
             proxies,
-            verifier,
-            senders,
+            verifiers,
             backends: Arc::new(backends),
             access_log,
             in_flight: Slots::new(IN_FLIGHT),

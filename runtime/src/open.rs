@@ -1,5 +1,6 @@
 //! Opens everything that a server needs, in order, from its configuration and its manifest.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,10 @@ use crate::config::{self, Config, Mode};
 use crate::context::Backends;
 use crate::database::{Database, DatabaseError, Settings};
 use crate::function::{Function, Registry};
-use crate::identity::{KeySource, KeySourceSettings, SenderVerifier, Verifier};
+use crate::hosting::Hosting;
+use crate::identity::{
+    AppVerifier, KeySource, KeySourceSettings, SenderVerifier, Verifier, Verifiers,
+};
 use crate::ledger::{Announcer, Subscription, Topic};
 use crate::storage::Storage;
 use crate::telemetry::access_log::AccessLog;
@@ -35,11 +39,26 @@ pub(crate) async fn app(
     Ok(App::new(
         manifest,
         functions,
+        hosting(&config.manifest_folder, manifest)?,
         (config.proxies.clone(), config.admin_token.clone()),
         verifiers,
         backends,
         access_log,
     ))
+}
+
+/// `base`: the folder of the manifest.
+///
+/// # Errors
+/// When the folder of the files is not there, or a file that a rewrite leads to.
+pub(crate) fn hosting(base: &Path, manifest: &Manifest) -> anyhow::Result<Option<Hosting>> {
+    let Some(spec) = &manifest.hosting else {
+        return Ok(None);
+    };
+    let folder = base.join(&spec.public);
+    let hosting = Hosting::open(&folder, spec, &manifest.rewrites)
+        .with_context(|| format!("[hosting] public: the files in {}", folder.display()))?;
+    Ok(Some(hosting))
 }
 
 /// The functions of the manifest, each with its code.
@@ -114,11 +133,7 @@ async fn database(
     Ok(database)
 }
 
-fn verifiers(
-    config: &Config,
-    manifest: &Manifest,
-    services: &Handle,
-) -> anyhow::Result<(Verifier, SenderVerifier)> {
+fn verifiers(config: &Config, manifest: &Manifest, services: &Handle) -> anyhow::Result<Verifiers> {
     let client = tls::http_client()?;
     let keys = |url: &str| {
         KeySource::new(KeySourceSettings {
@@ -128,9 +143,12 @@ fn verifiers(
         })
     };
     let unsigned = config.mode == Mode::Dev;
-    let users = Verifier::new(&manifest.project.id, keys(&config.jwks_url), unsigned);
-    let senders = SenderVerifier::new(config.event_token.clone(), keys(&config.oidc_jwks_url));
-    Ok((users, senders))
+    let project = &manifest.project.id;
+    Ok(Verifiers {
+        users: Verifier::new(project, keys(&config.jwks_url), unsigned),
+        senders: SenderVerifier::new(config.event_token.clone(), keys(&config.oidc_jwks_url)),
+        apps: AppVerifier::new(project, keys(&config.app_check_jwks_url), unsigned),
+    })
 }
 
 /// Which functions are told of which events.

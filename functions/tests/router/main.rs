@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod app_check;
 mod auth_sync;
 mod blueprint;
 mod chat;
