@@ -27,7 +27,6 @@ use slots::Slot;
 /// Proof that the policy passed, with all that the invocation needs.
 pub(crate) struct Admitted {
     context: Context,
-    deadline: Instant,
     places: Places,
 }
 
@@ -48,8 +47,8 @@ impl Places {
 }
 
 impl Admitted {
-    pub(crate) fn into_parts(self) -> (Context, Instant, Places) {
-        (self.context, self.deadline, self.places)
+    pub(crate) fn into_parts(self) -> (Context, Places) {
+        (self.context, self.places)
     }
 }
 
@@ -59,7 +58,7 @@ impl Admitted {
 /// 503; for a callable both as soon as there is a token.
 pub(crate) async fn admit(
     app: &App,
-    entry: &Entry,
+    entry: &Arc<Entry>,
     headers: &HeaderMap,
     client: Client,
     parameters: Parameters,
@@ -96,12 +95,8 @@ pub(crate) async fn admit(
         attempt: 1,
         trace: trace(headers).map(str::to_owned),
     };
-    let context = Context::new(entry.spec.clone(), app.backends.clone(), invoked);
-    Ok(Admitted {
-        context,
-        deadline,
-        places,
-    })
+    let context = Context::new(entry.clone(), app.backends.clone(), invoked);
+    Ok(Admitted { context, places })
 }
 
 fn too_many(wait: Duration) -> Error {

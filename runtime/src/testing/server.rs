@@ -138,6 +138,7 @@ impl Drop for TestServer {
         if let Some(Runtimes {
             functions,
             services,
+            ..
         }) = self.runtimes.take()
         {
             functions.shutdown_background();
