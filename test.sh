@@ -33,6 +33,7 @@ main() {
     if [[ $which == all ]]; then
         step "adding a function" cargo test --locked --workspace --test adding_a_function -- --include-ignored
         step "crashes" cargo test --locked --package functions --test crash -- --ignored
+        step "clients" clients/run.sh
         step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
         step "dependencies" check_dependencies
         step "image" image/test.sh

@@ -1,5 +1,6 @@
 //! The upload form: multipart/form-data with one part named `file`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,7 +11,7 @@ use runtime::{Body, Error, ErrorCode, Request, Result, StatusCode, header};
 
 use super::filename::Filename;
 
-/// Parts before and after the file, which nobody reads.
+/// Parts before and after the file.
 const OTHER_PARTS: usize = 15;
 const OTHER_PART: usize = 64 << 10;
 /// The head of a part, and what one read brings beyond it. The parser itself would keep a head that
@@ -24,6 +25,8 @@ pub(super) struct Form {
     file: Field<'static>,
     pub(super) filename: Filename,
     pub(super) content_type: Option<String>,
+    /// The parts before the file, by their names.
+    pub(super) fields: BTreeMap<String, String>,
     others: usize,
 }
 
@@ -38,13 +41,16 @@ impl Form {
             .ok_or_else(file_required)?;
         // The file's own size is the bucket's business.
         let mut parts = Parts::new(request.into_body(), boundary);
-        let mut others = 0;
+        let (mut fields, mut others) = (BTreeMap::new(), 0);
         loop {
             let part = parts.next().await?.ok_or_else(file_required)?;
             if part.name() != Some("file") {
                 others += 1;
                 if others > OTHER_PARTS {
                     return Err(too_many_parts());
+                }
+                if let Some(name) = part.name().map(str::to_owned) {
+                    fields.insert(name, part.text().await.map_err(broken)?);
                 }
                 continue;
             }
@@ -55,6 +61,7 @@ impl Form {
                 content_type: part.content_type().map(ToString::to_string),
                 file: part,
                 parts,
+                fields,
                 others,
             });
         }
@@ -73,6 +80,7 @@ impl Form {
             filename,
             content_type,
             mut others,
+            ..
         } = self;
         drop(file);
         while let Some(part) = parts.next().await? {

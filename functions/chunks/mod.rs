@@ -1,16 +1,22 @@
 //! Keeps the chunks that users record: upload and download, to one's own folder only.
 //!
-//! Three endpoints, told apart by the route that matched. Whoever asks for another user's chunks gets
-//! the same 403 whether or not they exist.
+//! Three interfaces to one bucket, told apart by the route that matched: the endpoints that former
+//! servers had, uploads to a URL that was handed out before, and Cloud Storage for Firebase. What a
+//! caller may do, the bucket's access rules say. Whoever asks for another user's chunks gets the same
+//! 403 whether or not they exist.
 
+mod content;
 mod download;
 mod filename;
 mod form;
+mod permission;
 mod range;
 mod upload;
+mod upload_url;
+mod v0;
 
 use runtime::{
-    AuthError, Bucket, Context, Error, ErrorCode, Method, ObjectName, Request, Response, Result,
+    Bucket, Context, Error, ErrorCode, Method, ObjectName, Operation, Request, Response, Result,
 };
 
 use filename::Filename;
@@ -18,6 +24,8 @@ use filename::Filename;
 const UPLOAD: &str = "/api/v1/chunks/upload_chunk/{uid}";
 const DOWNLOAD: &str = "/api/v1/chunks/download_chunk/{uid}/{filename}";
 const UPLOAD_UNDER_FRESH_NAME: &str = "/api/v1/upload_chunk/{uid}";
+const UPLOAD_URL: &str = "/api/v1/generate-upload-url";
+const DIRECT_UPLOAD: &str = "/api/v1/direct_upload";
 
 pub async fn handle(context: Context, request: Request) -> Result<Response> {
     let route = context.route().unwrap_or_default();
@@ -25,47 +33,51 @@ pub async fn handle(context: Context, request: Request) -> Result<Response> {
         (UPLOAD, &Method::POST) => upload::named(&context, request).await,
         (UPLOAD_UNDER_FRESH_NAME, &Method::POST) => upload::freshly_named(&context, request).await,
         (DOWNLOAD, &Method::GET | &Method::HEAD) => download::answer(&context, &request).await,
-        (UPLOAD | UPLOAD_UNDER_FRESH_NAME, _) => {
+        (UPLOAD_URL, &Method::POST) => upload_url::hand_out(&context, request).await,
+        (DIRECT_UPLOAD, &Method::POST) => upload_url::receive(&context, request).await,
+        (UPLOAD | UPLOAD_UNDER_FRESH_NAME | UPLOAD_URL | DIRECT_UPLOAD, _) => {
             Err(Error::method_not_allowed("POST", "Method Not Allowed"))
         }
         (DOWNLOAD, _) => Err(Error::method_not_allowed("GET, HEAD", "Method Not Allowed")),
+        (v0::OBJECTS | v0::OBJECT, _) => v0::answer(&context, request).await,
         _ => Err(Error::new(ErrorCode::NotFound, "Not Found")),
     }
 }
 
-/// The caller's own folder of the bucket: the `{uid}` of the path, once it equals the token's.
-struct Folder {
+/// The folder of the `{uid}` in the path, once the caller may do something in it.
+struct Folder<'c> {
+    context: &'c Context,
+    operation: Operation,
     bucket: Bucket,
     uid: String,
 }
 
-impl Folder {
-    fn of_caller(context: &Context) -> Result<Self> {
-        let caller = context.caller().map_err(|error| {
-            let (code, message) = match error {
-                AuthError::Missing | AuthError::Malformed => {
-                    (ErrorCode::Unauthenticated, "Not authenticated")
-                }
-                AuthError::Rejected(_) => (ErrorCode::Unauthenticated, "Invalid or expired token."),
-                AuthError::KeysUnavailable => {
-                    (ErrorCode::Unavailable, "Tokens cannot be checked now.")
-                }
-            };
-            Error::new(code, message).because(error)
-        })?;
-        let uid = context.parameter("uid")?;
-        if uid != caller.uid {
-            return Err(Error::new(ErrorCode::PermissionDenied, "Forbidden"));
-        }
-        Ok(Self {
+impl<'c> Folder<'c> {
+    fn of_caller(context: &'c Context, operation: Operation) -> Result<Self> {
+        let folder = Self {
+            context,
+            operation,
             bucket: context.bucket("chunks")?,
-            uid,
-        })
+            uid: context.parameter("uid")?,
+        };
+        // Any file stands for the one that the request names only in its body.
+        match folder.bucket.object_name(&folder.uid, "file") {
+            Ok(name) => folder.check(&name)?,
+            // A uid that no token has.
+            Err(_) => return Err(permission::Denial::Forbidden.worded("Forbidden")),
+        }
+        Ok(folder)
     }
 
     fn object(&self, filename: &Filename) -> Result<ObjectName> {
-        self.bucket
-            .object_name(&self.uid, filename.as_ref())
-            .map_err(|error| filename::invalid().because(error))
+        let name = self.bucket.object_name(&self.uid, filename.as_ref());
+        let name = name.map_err(|error| filename::invalid().because(error))?;
+        self.check(&name)?;
+        Ok(name)
+    }
+
+    fn check(&self, name: &ObjectName) -> Result<()> {
+        permission::check(self.context, &self.bucket, self.operation, name)
+            .map_err(|denial| denial.worded("Forbidden"))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use runtime::{Context, Object, PutOptions, Request, Response, Result, StatusCode, json};
+use runtime::{
+    Context, Object, Operation, PutOptions, Request, Response, Result, StatusCode, json,
+};
 use serde_json::json;
 
 use super::Folder;
@@ -11,7 +13,7 @@ use super::form::Form;
 
 /// Under the file's own name; what had that name before is replaced.
 pub(super) async fn named(context: &Context, request: Request) -> Result<Response> {
-    let folder = Folder::of_caller(context)?;
+    let folder = Folder::of_caller(context, Operation::Write)?;
     let form = Form::open(request).await?;
     let object = folder.object(&form.filename)?;
     let (filename, _) = store(&folder, object, form).await?;
@@ -24,7 +26,7 @@ pub(super) async fn named(context: &Context, request: Request) -> Result<Respons
 
 /// Under a name of its own, so that nothing is ever replaced.
 pub(super) async fn freshly_named(context: &Context, request: Request) -> Result<Response> {
-    let folder = Folder::of_caller(context)?;
+    let folder = Folder::of_caller(context, Operation::Write)?;
     let form = Form::open(request).await?;
     let stored = format!("{}{}", uuid::Uuid::new_v4(), form.filename.extension());
     let object = folder.object(&Filename::new(stored.clone())?)?;
@@ -44,7 +46,7 @@ pub(super) async fn freshly_named(context: &Context, request: Request) -> Result
 }
 
 async fn store(
-    folder: &Folder,
+    folder: &Folder<'_>,
     name: runtime::ObjectName,
     mut form: Form,
 ) -> Result<(Filename, Object)> {

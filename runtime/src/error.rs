@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
+use manifest::ErrorFormat;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -126,8 +127,9 @@ pub struct Error {
     code: ErrorCode,
     status: Option<StatusCode>,
     message: Cow<'static, str>,
-    pub(crate) allow: Option<HeaderValue>,
+    pub(crate) allow: Option<Box<HeaderValue>>,
     details: Option<Box<Value>>,
+    pub(crate) format: Option<ErrorFormat>,
     pub(crate) retry_after: Option<Duration>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -141,6 +143,7 @@ impl Error {
             message: message.into(),
             allow: None,
             details: None,
+            format: None,
             retry_after: None,
             source: None,
         }
@@ -155,7 +158,7 @@ impl Error {
     pub fn method_not_allowed(allow: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(ErrorCode::InvalidArgument, message)
             .with_status(StatusCode::METHOD_NOT_ALLOWED);
-        error.allow = Some(HeaderValue::from_static(allow));
+        error.allow = Some(Box::new(HeaderValue::from_static(allow)));
         error
     }
 
@@ -185,6 +188,14 @@ impl Error {
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
+        self
+    }
+
+    /// The shape of the response, for a protocol that another than the function's `error_format`
+    /// belongs to.
+    #[must_use]
+    pub fn in_format(mut self, format: ErrorFormat) -> Self {
+        self.format = Some(format);
         self
     }
 

@@ -79,10 +79,13 @@ pub use identity::{AuthError, Principal};
 pub use outbound::Outbound;
 pub use respond::{json, set, typed};
 pub use storage::{
-    Bucket, InvalidObjectName, MetadataChange, Object, ObjectName, ObjectReader, PutOptions,
-    StorageError, Upload,
+    Bucket, InvalidObjectName, Listing, MetadataChange, Object, ObjectName, ObjectReader,
+    Operation, PutOptions, SessionState, SessionWriter, StorageError, Upload, UploadSession,
 };
 pub use stream::stream;
+
+/// The shapes of refusals.
+pub use manifest::ErrorFormat;
 
 /// The HTTP client behind [`Outbound`].
 pub use reqwest;

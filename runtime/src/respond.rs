@@ -95,12 +95,14 @@ impl Error {
         }
     }
 
-    /// The response that a caller gets: fixed texts, in the shape that the function's clients read.
+    /// The response that a caller gets: fixed texts, in the shape that the function's clients read, or
+    /// in the error's own.
     pub(crate) fn into_response(self, format: ErrorFormat) -> Response {
         let status = self.status();
         let message = self.message();
-        let body = match format {
+        let body = match self.format.unwrap_or(format) {
             ErrorFormat::Firebase => json!({"error": self.object()}),
+            ErrorFormat::Google => json!({"error": {"code": status.as_u16(), "message": message}}),
             ErrorFormat::Detail => json!({"detail": message}),
             ErrorFormat::Message => json!({"status": "error", "message": message}),
             ErrorFormat::Error => json!({"error": message}),
@@ -119,7 +121,7 @@ impl Error {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         if let Some(allow) = self.allow {
-            response.headers_mut().insert(ALLOW, allow);
+            response.headers_mut().insert(ALLOW, *allow);
         }
         response
     }

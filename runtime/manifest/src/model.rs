@@ -212,6 +212,8 @@ pub struct Secret {
 pub enum ErrorFormat {
     /// `{"error":{"status":"NOT_FOUND","message":"…"}}`
     Firebase,
+    /// `{"error":{"code":404,"message":"…"}}`, as Google's JSON APIs word it
+    Google,
     /// `{"detail":"…"}`
     Detail,
     /// `{"status":"error","message":"…"}`

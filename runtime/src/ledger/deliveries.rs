@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
 
 use super::Ledger;
-use super::objects::parsed;
+use super::object_row::parsed;
 use crate::database::sqlite::SqliteError;
 use crate::events::CloudEvent;
 

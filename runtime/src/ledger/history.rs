@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, ToSql, Transaction
 use serde::Serialize;
 use serde_json::Value;
 
-use super::objects::parsed;
+use super::object_row::parsed;
 use super::{FILE, NewerSchema, SCHEMA};
 
 /// How long SQLite waits for the server's lock.

@@ -8,8 +8,11 @@ mod announce;
 mod deliveries;
 mod doorbell;
 mod history;
+mod listing;
 mod object;
+mod object_row;
 mod objects;
+mod sessions;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,9 +27,11 @@ pub(crate) use doorbell::{Doorbell, ring};
 pub(crate) use history::{
     Access, Filter, History, Record, Replayed, STATES, Selection, Standing as DeliveryStanding,
 };
-pub use object::{InvalidObjectName, Object, ObjectName};
-pub use objects::MetadataChange;
+pub use listing::Listing;
+pub use object::{InvalidObjectName, MetadataChange, Object, ObjectName, PutOptions};
 pub(crate) use objects::{CommitError, CommitObject, Content, Standing};
+pub(crate) use sessions::Session;
+pub use sessions::SessionState;
 
 use crate::database::sqlite::{Sqlite, SqliteError};
 
@@ -39,6 +44,7 @@ pub(crate) const FILE: &str = "ledger.sqlite3";
 const SCHEMA: &[&str] = &[
     include_str!("schema/0001_objects.sql"),
     include_str!("schema/0002_events.sql"),
+    include_str!("schema/0003_sessions.sql"),
 ];
 
 #[derive(Clone)]
@@ -84,6 +90,11 @@ impl Ledger {
 
     pub(crate) fn wake(&self) {
         self.recorded.notify_one();
+    }
+
+    /// The name under which clients know the only bucket; `None`: each goes by its key.
+    pub(crate) fn public_name(&self) -> Option<&str> {
+        self.announcer.public_name.as_deref()
     }
 
     /// The bell that other processes ring when they have changed the ledger.

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// The name of an object in its bucket: 1 to 1024 bytes of UTF-8, and any characters at all.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct ObjectName(Arc<str>);
 
 /// The text is empty or longer than 1024 bytes.
@@ -33,19 +35,28 @@ impl ObjectName {
     }
 }
 
+impl TryFrom<String> for ObjectName {
+    type Error = InvalidObjectName;
+
+    fn try_from(name: String) -> Result<Self, InvalidObjectName> {
+        Self::new(name)
+    }
+}
+
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-/// One generation of an object, as Cloud Storage describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One generation of an object, as Cloud Storage describes it. Its serialized form is the ledger's,
+/// not Cloud Storage's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
     /// The bucket's key in the manifest.
     pub bucket: String,
     pub name: ObjectName,
-    /// The segment of the name that says whose object it is.
+    /// The segment of the name that says whose object it is; empty: nobody's.
     pub owner: String,
     /// Microseconds since 1970 when these bytes were finalized, and greater than every generation
     /// given out before.
@@ -55,6 +66,10 @@ pub struct Object {
     /// Bytes.
     pub size: u64,
     pub content_type: Option<String>,
+    pub cache_control: Option<String>,
+    pub content_disposition: Option<String>,
+    pub content_encoding: Option<String>,
+    pub content_language: Option<String>,
     pub md5: [u8; 16],
     /// Castagnoli; on the wire its four bytes are big-endian.
     pub crc32c: u32,
@@ -94,4 +109,59 @@ fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     bytes.push(value as u8);
+}
+
+/// What an object is given beside its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutOptions {
+    pub content_type: Option<String>,
+    pub cache_control: Option<String>,
+    pub content_disposition: Option<String>,
+    pub content_encoding: Option<String>,
+    pub content_language: Option<String>,
+    /// Custom metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// The bytes to come, if the sender says so: lets limits refuse before the first one.
+    pub content_length: Option<u64>,
+}
+
+/// What a writer wants different about an object's metadata; the bytes and the generation stay. Of
+/// the optional fields, `None` keeps what is and `Some(None)` unsets it.
+#[derive(Debug, Clone, Default)]
+pub struct MetadataChange {
+    pub content_type: Option<Option<String>>,
+    pub cache_control: Option<Option<String>>,
+    pub content_disposition: Option<Option<String>>,
+    pub content_encoding: Option<Option<String>>,
+    pub content_language: Option<Option<String>>,
+    /// Forget all custom metadata before `metadata` is merged.
+    pub clear_metadata: bool,
+    /// Custom metadata by key: `None` deletes the key, others are merged.
+    pub metadata: BTreeMap<String, Option<String>>,
+}
+
+impl MetadataChange {
+    pub(super) fn apply(self, object: &mut Object) {
+        for (field, change) in [
+            (&mut object.content_type, self.content_type),
+            (&mut object.cache_control, self.cache_control),
+            (&mut object.content_disposition, self.content_disposition),
+            (&mut object.content_encoding, self.content_encoding),
+            (&mut object.content_language, self.content_language),
+        ] {
+            if let Some(value) = change {
+                *field = value;
+            }
+        }
+        if self.clear_metadata {
+            object.metadata.clear();
+        }
+        for (key, value) in self.metadata {
+            match value {
+                Some(value) => object.metadata.insert(key, value),
+                None => object.metadata.remove(&key),
+            };
+        }
+    }
 }

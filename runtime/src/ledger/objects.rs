@@ -1,12 +1,14 @@
-//! The rows of objects, and the transactions that create and end them.
-
-use std::collections::BTreeMap;
+//! The transactions that create, change and end objects.
 
 use jiff::Timestamp;
 use manifest::StorageEvent;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Ledger, Object, ObjectName};
+use super::object_row::{
+    find, forget_removal, insert, name_of, now_in_microseconds, parsed, write,
+};
+use super::sessions::finish_session;
+use super::{Ledger, MetadataChange, Object, ObjectName, PutOptions};
 use crate::database::sqlite::SqliteError;
 
 /// The measures of a file's bytes.
@@ -26,36 +28,14 @@ pub(crate) struct CommitObject {
     pub(crate) name: ObjectName,
     pub(crate) owner: String,
     pub(crate) content: Content,
-    pub(crate) content_type: Option<String>,
-    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) options: PutOptions,
     pub(crate) now: Timestamp,
     /// The staged file; `None` when the bytes already lie where they belong.
     pub(crate) staged: Option<String>,
     /// Bytes that all objects of the owner may have together.
     pub(crate) quota: Option<u64>,
-}
-
-/// What a writer wants different about an object's metadata; the bytes and the generation stay.
-#[derive(Debug, Clone, Default)]
-pub struct MetadataChange {
-    /// `Some(None)` unsets it.
-    pub content_type: Option<Option<String>>,
-    /// Custom metadata by key: `None` deletes the key, others are merged.
-    pub metadata: BTreeMap<String, Option<String>>,
-}
-
-impl MetadataChange {
-    fn apply(self, object: &mut Object) {
-        if let Some(content_type) = self.content_type {
-            object.content_type = content_type;
-        }
-        for (key, value) in self.metadata {
-            match value {
-                Some(value) => object.metadata.insert(key, value),
-                None => object.metadata.remove(&key),
-            };
-        }
-    }
+    /// The upload session that ends with this.
+    pub(crate) session: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +82,7 @@ impl Ledger {
     /// transaction. A file that is merely adopted is no event: nothing happened to it.
     ///
     /// After an error that is not [final](CommitError::is_final) only the next start knows.
-    pub(crate) async fn commit(&self, new: CommitObject) -> Result<Object, CommitError> {
+    pub(crate) async fn commit(&self, mut new: CommitObject) -> Result<Object, CommitError> {
         let announcer = self.announcer.clone();
         let (object, told) = self
             .sqlite
@@ -117,7 +97,11 @@ impl Ledger {
                 forget_removal(tx, &new.bucket, &new.name)?;
                 let happened = new.staged.is_some();
                 let replaced = find(tx, &new.bucket, &new.name)?;
+                let session = new.session.take();
                 let object = insert(tx, new)?;
+                if let Some(id) = session {
+                    finish_session(tx, &id, &object)?;
+                }
                 let mut told = false;
                 if happened {
                     let now = object.created;
@@ -256,38 +240,6 @@ impl Ledger {
             .await
     }
 
-    /// Objects whose names start with `prefix`, by the bytes of their names, after `start_after`.
-    pub(crate) async fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        start_after: &str,
-        limit: usize,
-    ) -> Result<Vec<Object>, SqliteError> {
-        let (bucket, prefix, start_after) =
-            (bucket.to_owned(), prefix.to_owned(), start_after.to_owned());
-        self.sqlite
-            .read(move |connection| {
-                let mut statement = connection.prepare_cached(LIST)?;
-                let rows = statement.query_map(
-                    named_params! {
-                        ":bucket": bucket,
-                        ":prefix": prefix,
-                        ":start_after": start_after,
-                        ":limit": i64::try_from(limit).unwrap_or(i64::MAX),
-                    },
-                    object_of,
-                )?;
-                // Names with a common prefix are neighbours: the first that lacks it is the end.
-                rows.take_while(|row| {
-                    row.as_ref()
-                        .map_or(true, |object| object.name.as_str().starts_with(&prefix))
-                })
-                .collect()
-            })
-            .await
-    }
-
     /// Bytes of all objects of `owner` but `except`.
     pub(crate) async fn owner_total(
         &self,
@@ -301,10 +253,6 @@ impl Ledger {
             .await
     }
 }
-
-pub(super) const LIST: &str = "SELECT * FROM objects
-    WHERE bucket = :bucket AND name >= max(:prefix, :start_after) AND name <> :start_after
-    ORDER BY name LIMIT :limit";
 
 pub(super) const FIND_STAGED: &str = "SELECT bucket, name FROM objects WHERE staged = ?1";
 
@@ -321,111 +269,4 @@ fn owner_total(
         .prepare_cached(OWNER_TOTAL)?
         .query_row(params![bucket, owner, except.as_str()], |row| row.get(0))
         .map(i64::cast_unsigned)
-}
-
-/// The object of that name, and the staged file that may still hold its bytes.
-fn find(
-    connection: &Connection,
-    bucket: &str,
-    name: &ObjectName,
-) -> rusqlite::Result<Option<(Object, Option<String>)>> {
-    connection
-        .prepare_cached("SELECT * FROM objects WHERE bucket = ?1 AND name = ?2")?
-        .query_row(params![bucket, name.as_str()], |row| {
-            Ok((object_of(row)?, row.get("staged")?))
-        })
-        .optional()
-}
-
-fn forget_removal(tx: &Transaction<'_>, bucket: &str, name: &ObjectName) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM removals WHERE bucket = ?1 AND name = ?2")?
-        .execute(params![bucket, name.as_str()])?;
-    Ok(())
-}
-
-fn insert(tx: &Transaction<'_>, new: CommitObject) -> rusqlite::Result<Object> {
-    // What the row holds, so that the object told of now equals the one read later.
-    let now = parsed(Timestamp::from_microsecond(new.now.as_microsecond()))?;
-    let generation = tx
-        .prepare_cached(
-            "UPDATE clock SET generation = max(generation + 1, ?1) RETURNING generation",
-        )?
-        .query_row([now.as_microsecond()], |row| row.get(0))?;
-    let object = Object {
-        bucket: new.bucket,
-        name: new.name,
-        owner: new.owner,
-        generation,
-        metageneration: 1,
-        size: new.content.size,
-        content_type: new.content_type,
-        md5: new.content.md5,
-        crc32c: new.content.crc32c,
-        sha256: new.content.sha256,
-        created: now,
-        updated: now,
-        metadata: new.metadata,
-    };
-    write(tx, &object, new.staged.as_deref())?;
-    Ok(object)
-}
-
-/// Makes the row of this name be this object.
-fn write(tx: &Transaction<'_>, object: &Object, staged: Option<&str>) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "INSERT OR REPLACE INTO objects VALUES (:bucket, :name, :owner, :generation,
-            :metageneration, :size, :content_type, :md5, :crc32c, :sha256, :created, :updated,
-            :metadata, :staged)",
-    )?
-    .execute(named_params! {
-        ":bucket": object.bucket,
-        ":name": object.name.as_str(),
-        ":owner": object.owner,
-        ":generation": object.generation,
-        ":metageneration": object.metageneration,
-        ":size": object.size.cast_signed(),
-        ":content_type": object.content_type,
-        ":md5": object.md5,
-        ":crc32c": object.crc32c,
-        ":sha256": object.sha256,
-        ":created": object.created.as_microsecond(),
-        ":updated": object.updated.as_microsecond(),
-        ":metadata": serde_json::Value::from_iter(object.metadata.clone()).to_string(),
-        ":staged": staged,
-    })?;
-    Ok(())
-}
-
-fn now_in_microseconds() -> Result<Timestamp, jiff::Error> {
-    Timestamp::from_microsecond(Timestamp::now().as_microsecond())
-}
-
-fn object_of(row: &Row<'_>) -> rusqlite::Result<Object> {
-    Ok(Object {
-        bucket: row.get("bucket")?,
-        name: name_of(row, row.as_ref().column_index("name")?)?,
-        owner: row.get("owner")?,
-        generation: row.get("generation")?,
-        metageneration: row.get("metageneration")?,
-        size: row.get::<_, i64>("size")?.cast_unsigned(),
-        content_type: row.get("content_type")?,
-        md5: row.get("md5")?,
-        crc32c: row.get("crc32c")?,
-        sha256: row.get("sha256")?,
-        created: parsed(Timestamp::from_microsecond(row.get("created")?))?,
-        updated: parsed(Timestamp::from_microsecond(row.get("updated")?))?,
-        metadata: parsed(serde_json::from_str(row.get_ref("metadata")?.as_str()?))?,
-    })
-}
-
-fn name_of(row: &Row<'_>, column: usize) -> rusqlite::Result<ObjectName> {
-    parsed(ObjectName::new(row.get::<_, String>(column)?))
-}
-
-/// A value that only the ledger writes turns out not to be one: the file was damaged.
-pub(super) fn parsed<T, E>(value: Result<T, E>) -> rusqlite::Result<T>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    value.map_err(|error| rusqlite::Error::UserFunctionError(Box::new(error)))
 }

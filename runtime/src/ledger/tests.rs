@@ -1,6 +1,8 @@
 use jiff::{Timestamp, ToSpan};
 
-use super::objects::{FIND_STAGED, LIST, OWNER_TOTAL};
+use super::listing::{FROM, LIST};
+use super::objects::{FIND_STAGED, OWNER_TOTAL};
+use super::sessions::{ACTIVE_SESSIONS, EXPIRED_SESSIONS, SESSION};
 use super::*;
 
 async fn open() -> (tempfile::TempDir, Ledger) {
@@ -26,11 +28,15 @@ fn object(object_name: &str, size: u64) -> CommitObject {
             crc32c: u32::MAX,
             sha256: [2; 32],
         },
-        content_type: Some("video/webm".to_owned()),
-        metadata: [("клю\"ч".to_owned(), "v\0".to_owned())].into(),
+        options: PutOptions {
+            content_type: Some("video/webm".to_owned()),
+            metadata: [("клю\"ч".to_owned(), "v\0".to_owned())].into(),
+            ..PutOptions::default()
+        },
         now: Timestamp::UNIX_EPOCH + 1.hour() + 1.nanosecond(),
         staged: None,
         quota: None,
+        session: None,
     }
 }
 
@@ -139,6 +145,19 @@ async fn no_query_walks_the_table() {
             "SEARCH objects USING COVERING INDEX objects_by_owner (bucket=? AND owner=?)",
         ),
         (
+            FROM,
+            "SEARCH objects USING PRIMARY KEY (bucket=? AND name>?)",
+        ),
+        (SESSION, "SEARCH upload_sessions USING PRIMARY KEY (id=?)"),
+        (
+            ACTIVE_SESSIONS,
+            "SCAN upload_sessions USING INDEX upload_sessions_active",
+        ),
+        (
+            EXPIRED_SESSIONS,
+            "SEARCH upload_sessions USING INDEX upload_sessions_expiring (expires<?)",
+        ),
+        (
             FIND_STAGED,
             "SEARCH objects USING COVERING INDEX objects_by_staged (staged=?)",
         ),
@@ -158,6 +177,39 @@ async fn no_query_walks_the_table() {
             .unwrap();
         assert_eq!(plan, [expected]);
     }
+}
+
+#[tokio::test]
+async fn objects_of_an_earlier_version_are_found_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".ledger");
+    fs::create_dir(&path).unwrap();
+    let earlier = rusqlite::Connection::open(path.join(FILE)).unwrap();
+    for step in &SCHEMA[..2] {
+        earlier.execute_batch(step).unwrap();
+    }
+    let row = "INSERT INTO objects VALUES ('chunks', 'a', 'U1', 7, 1, 5, 'video/webm',
+        zeroblob(16), 9, zeroblob(32), 7, 7, '{\"k\":\"v\"}', NULL); PRAGMA user_version = 2";
+    earlier.execute_batch(row).unwrap();
+    drop(earlier);
+
+    let ledger = Ledger::open(&path, Announcer::default()).await.unwrap();
+    let found = ledger.find("chunks", &name("a")).await.unwrap();
+    let Standing::Exists {
+        object,
+        staged: None,
+    } = found
+    else {
+        panic!("{found:?}");
+    };
+    assert_eq!((object.size, object.generation), (5, 7));
+    assert_eq!(
+        (&object.cache_control, object.metadata["k"].as_str()),
+        (&None, "v")
+    );
+    let name = name("a");
+    let changed = ledger.update("chunks", &name, MetadataChange::default());
+    assert_eq!(changed.await.unwrap().unwrap().metageneration, 2);
 }
 
 #[tokio::test]
@@ -204,6 +256,10 @@ fn an_etag_is_spelled_like_those_of_cloud_storage() {
         metageneration: 1,
         size: 0,
         content_type: None,
+        cache_control: None,
+        content_disposition: None,
+        content_encoding: None,
+        content_language: None,
         md5: [0; 16],
         crc32c: 0,
         sha256: [0; 32],

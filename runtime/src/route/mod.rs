@@ -340,7 +340,7 @@ impl Unmatched {
         }
         let mut error = Error::new(ErrorCode::InvalidArgument, "Method Not Allowed")
             .with_status(http::StatusCode::METHOD_NOT_ALLOWED);
-        error.allow = HeaderValue::from_str(&allow.join(", ")).ok();
+        error.allow = HeaderValue::from_str(&allow.join(", ")).ok().map(Box::new);
         Self {
             error,
             function: functions.first().map(|(_, function)| *function),

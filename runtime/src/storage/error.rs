@@ -25,6 +25,23 @@ pub enum StorageError {
     /// An earlier call of the same upload failed or was abandoned half-way.
     #[error("the upload was aborted")]
     Aborted,
+    /// The bytes of an upload session must follow one another; `received` is where they go on.
+    #[error("the session goes on at byte {received}")]
+    OffsetMismatch { received: u64 },
+    /// `declared`, `received`: bytes. The object would be longer or shorter than its sender said.
+    #[error("{declared} bytes were declared and {received} came")]
+    LengthMismatch { declared: u64, received: u64 },
+    /// Another request went on with the upload session.
+    #[error("another request has taken the session over")]
+    Superseded,
+    #[error("the session is cancelled")]
+    SessionCancelled,
+    /// The session has become an object, and takes no more.
+    #[error("the session is finished")]
+    SessionFinished,
+    /// The owner has too many upload sessions that are going on.
+    #[error("too many sessions")]
+    TooManySessions,
     #[error("the disk failed")]
     Io(#[source] io::Error),
     #[error("the ledger failed")]
@@ -92,6 +109,28 @@ impl From<StorageError> for Error {
                     .with_status(StatusCode::INSUFFICIENT_STORAGE)
             }
             StorageError::Aborted => Self::new(ErrorCode::Aborted, "The upload was aborted"),
+            StorageError::OffsetMismatch { .. } => Self::new(
+                ErrorCode::OutOfRange,
+                "The bytes do not follow those before",
+            ),
+            StorageError::LengthMismatch { .. } => Self::new(
+                ErrorCode::InvalidArgument,
+                "The upload is not as long as was declared",
+            ),
+            StorageError::Superseded => Self::new(
+                ErrorCode::Aborted,
+                "Another request goes on with the upload",
+            ),
+            StorageError::SessionCancelled => {
+                Self::new(ErrorCode::FailedPrecondition, "The upload was cancelled")
+            }
+            StorageError::SessionFinished => {
+                Self::new(ErrorCode::FailedPrecondition, "The upload is finished")
+            }
+            StorageError::TooManySessions => Self::new(
+                ErrorCode::ResourceExhausted,
+                "Too many uploads are going on",
+            ),
             StorageError::Unavailable(_) => Self::new(ErrorCode::Unavailable, "UNAVAILABLE"),
             StorageError::Io(_) | StorageError::Ledger(_) => {
                 Self::new(ErrorCode::Internal, "INTERNAL")
@@ -135,6 +174,35 @@ mod tests {
                 io::Error::from_raw_os_error(nix::libc::EDQUOT).into(),
                 507,
                 "The storage is full",
+            ),
+            (
+                StorageError::OffsetMismatch { received: 7 },
+                400,
+                "The bytes do not follow those before",
+            ),
+            (
+                StorageError::LengthMismatch {
+                    declared: 7,
+                    received: 6,
+                },
+                400,
+                "The upload is not as long as was declared",
+            ),
+            (
+                StorageError::Superseded,
+                409,
+                "Another request goes on with the upload",
+            ),
+            (
+                StorageError::SessionCancelled,
+                400,
+                "The upload was cancelled",
+            ),
+            (StorageError::SessionFinished, 400, "The upload is finished"),
+            (
+                StorageError::TooManySessions,
+                429,
+                "Too many uploads are going on",
             ),
             (SqliteError::Busy.into(), 503, "UNAVAILABLE"),
             (secret().into(), 500, "INTERNAL"),

@@ -40,17 +40,28 @@ impl Folder {
 
     /// `None`: there is no such folder.
     pub(super) fn open_folder(&self, name: &str) -> io::Result<Option<Self>> {
-        let file = self.open_entry(name, Entry::Folder, OFlag::O_DIRECTORY)?;
+        let file = self.open_entry(name, Entry::Folder, OFlag::O_DIRECTORY, false)?;
         Ok(file.map(|file| Self(Dir::from_std_file(file))))
     }
 
     /// `None`: there is no such regular file.
     pub(super) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
         // O_NONBLOCK: opening a pipe that was planted meanwhile must not hang.
-        self.open_entry(name, Entry::File, OFlag::O_NONBLOCK)
+        self.open_entry(name, Entry::File, OFlag::O_NONBLOCK, false)
     }
 
-    fn open_entry(&self, name: &str, wanted: Entry, flags: OFlag) -> io::Result<Option<File>> {
+    /// For reading too. `None`: there is no such regular file.
+    pub(super) fn open_file_to_write(&self, name: &str) -> io::Result<Option<File>> {
+        self.open_entry(name, Entry::File, OFlag::O_NONBLOCK, true)
+    }
+
+    fn open_entry(
+        &self,
+        name: &str,
+        wanted: Entry,
+        flags: OFlag,
+        write: bool,
+    ) -> io::Result<Option<File>> {
         let (entry, identity) = self.look(name)?;
         if entry != wanted {
             if entry != Entry::Absent {
@@ -61,6 +72,7 @@ impl Folder {
         let mut options = OpenOptions::new();
         options
             .read(true)
+            .write(write)
             .custom_flags((OFlag::O_NOFOLLOW | flags).bits());
         let file = self.0.open_with(name, &options)?.into_std();
         // cap-std's fallback for kernels without openat2 ignores O_NOFOLLOW in custom flags.
@@ -107,6 +119,14 @@ impl Folder {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         Ok(self.0.open_with(name, &options)?.into_std())
+    }
+
+    /// Cuts off what a file has beyond `size` bytes.
+    pub(super) fn cut(&self, name: &str, size: u64) -> io::Result<()> {
+        match self.open_file_to_write(name)? {
+            Some(file) if file.metadata()?.len() > size => file.set_len(size),
+            _ => Ok(()),
+        }
     }
 
     /// Moves an entry, over the file of that name if there is one.

@@ -1,21 +1,20 @@
 //! Finding an object's bytes, and ending an object. Everything here happens under its lock.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{self, SHA256};
 use jiff::Timestamp;
-use md5::{Digest, Md5};
 
 use super::bucket::BucketState;
 use super::folder::Entry;
 use super::lock::ObjectLock;
+use super::measure::Measures;
 use super::place::Place;
 use super::publish;
 use super::work::{blocking, uninterrupted};
-use super::{BLOCK, Object, ObjectName, ObjectReader, StorageError};
-use crate::ledger::{CommitObject, Content, Standing};
+use super::{MetadataChange, Object, ObjectName, ObjectReader, PutOptions, StorageError};
+use crate::ledger::{CommitObject, Standing};
 
 /// Consumes the lock, so that it is held to the end even if the future is dropped before.
 pub(super) async fn open(
@@ -107,7 +106,7 @@ async fn adopt(
             let Some((file, _)) = open_file(&bucket, &place)? else {
                 return Ok(None);
             };
-            let content = measure(&file)?;
+            let content = Measures::read(&file)?.content();
             let modified = Timestamp::try_from(file.metadata()?.modified()?);
             Ok(Some((file, content, modified.map_err(io::Error::other)?)))
         })
@@ -123,12 +122,12 @@ async fn adopt(
             name: name.clone(),
             owner,
             content,
-            content_type: None,
-            metadata: Default::default(),
+            options: PutOptions::default(),
             // Generations are given out from this time, which must not run ahead.
             now: modified.min(Timestamp::now()),
             staged: None,
             quota: None,
+            session: None,
         })
         .await?;
     tracing::info!(bucket = object.bucket, object.name = %object.name, "adopted a file");
@@ -136,27 +135,21 @@ async fn adopt(
     Ok(Some((object, reader)))
 }
 
-fn measure(mut file: &File) -> io::Result<Content> {
-    let mut block = vec![0; BLOCK];
-    let (mut size, mut md5, mut crc32c) = (0, Md5::new(), 0);
-    let mut sha256 = digest::Context::new(&SHA256);
-    loop {
-        let read = file.read(&mut block)?;
-        if read == 0 {
-            break;
-        }
-        size += read as u64;
-        md5.update(&block[..read]);
-        crc32c = crc32c::crc32c_append(crc32c, &block[..read]);
-        sha256.update(&block[..read]);
+pub(super) async fn update(
+    bucket: Arc<BucketState>,
+    name: ObjectName,
+    place: Place,
+    change: MetadataChange,
+) -> Result<Option<Object>, StorageError> {
+    let _lock = bucket.locks.lock(&name).await;
+    let standing = bucket.ledger.find(&bucket.spec.name, &name).await?;
+    if standing == Standing::Unknown && adopt(&bucket, &name, place).await?.is_none() {
+        return Ok(None);
     }
-    let sha256 = sha256.finish();
-    Ok(Content {
-        size,
-        md5: md5.finalize().into(),
-        crc32c,
-        sha256: sha256.as_ref().try_into().expect("SHA-256 has 32 bytes"),
-    })
+    Ok(bucket
+        .ledger
+        .update(&bucket.spec.name, &name, change)
+        .await?)
 }
 
 pub(super) async fn delete(

@@ -11,10 +11,12 @@
 //! 4. The file is renamed to where the object is read, and that folder is synced.
 //! 5. The sender gets its answer.
 //!
-//! A crash before 3 leaves a staged file that no object names: the next start removes it. A crash
+//! A crash before 3 leaves a staged file that no object names: the next start removes it, unless an
+//! [upload session](session) goes on with it. A crash
 //! after 3 leaves one that an object names: the next start, or the next one to open the object,
 //! does step 4. So an acknowledged object is durable and whole, and any other is whole or absent.
-//! A sync that fails is never tried again on the same file: the upload fails. If it is the commit's
+//! A sync that fails is never tried again on the same bytes: the upload fails, or the session cuts them
+//! off and has them sent again. If it is the commit's
 //! own sync, only the next start knows the outcome, so the staged file stays until then.
 //!
 //! Deleting is the same the other way round: one transaction ends the object and notes that its
@@ -32,17 +34,21 @@
 //! A file that lies where an object would, of which the ledger has never heard, was put there by a
 //! former server. It becomes an object when somebody asks for it by name.
 
+mod access;
 mod bucket;
 mod error;
 mod folder;
+mod intake;
 mod lock;
 mod lookup;
+mod measure;
 mod place;
 mod publish;
 mod quota;
 mod reader;
 mod recovery;
 mod room;
+mod session;
 mod staged;
 mod tree;
 mod upload;
@@ -50,15 +56,21 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use manifest::BucketSpec;
 
+pub use self::access::Operation;
 pub use self::bucket::Bucket;
 pub use self::error::StorageError;
 pub use self::reader::ObjectReader;
-pub use self::upload::{PutOptions, Upload};
-pub use crate::ledger::{InvalidObjectName, MetadataChange, Object, ObjectName};
+pub use self::session::{SessionWriter, UploadSession};
+pub use self::upload::Upload;
+pub use crate::ledger::{
+    InvalidObjectName, Listing, MetadataChange, Object, ObjectName, PutOptions, SessionState,
+};
 
 use self::folder::Folder;
 use self::room::Room;
@@ -71,10 +83,15 @@ const BLOCK: usize = 256 * 1024;
 
 const STAGING: &str = ".staging";
 
+/// How often upload sessions are looked through for those whose time is up.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+
 /// Every bucket of the manifest, on one disk.
 #[derive(Clone)]
-pub(crate) struct Storage {
-    buckets: Arc<BTreeMap<String, Bucket>>,
+pub(crate) struct Storage(Arc<Parts>);
+
+struct Parts {
+    buckets: BTreeMap<String, Bucket>,
     staging: Arc<Folder>,
     ledger: Ledger,
 }
@@ -104,30 +121,50 @@ impl Storage {
             buckets.insert(name.clone(), bucket);
         }
         recovery::recover(&staging, &buckets, &ledger).await?;
-        Ok(Self {
-            buckets: Arc::new(buckets),
+        let parts = Arc::new(Parts {
+            buckets,
             staging,
             ledger,
-        })
+        });
+        tokio::spawn(sweep(Arc::downgrade(&parts)));
+        Ok(Self(parts))
     }
 
     /// `name` is the bucket's key in the manifest.
     pub(crate) fn bucket(&self, name: &str) -> Option<Bucket> {
-        self.buckets.get(name).cloned()
+        self.0.buckets.get(name).cloned()
     }
 
     /// What happened to the objects, and who still has to be told.
     pub(crate) fn ledger(&self) -> &Ledger {
-        &self.ledger
+        &self.0.ledger
     }
 
     /// Whether an upload could start now: the ledger answers, and the disk has the room that every
     /// bucket wants left free.
     pub(crate) async fn check(&self) -> Result<(), StorageError> {
-        self.ledger.ping().await?;
-        let min_free = self.buckets.values().map(Bucket::min_free).max();
-        let staging = self.staging.clone();
+        self.0.ledger.ping().await?;
+        let min_free = self.0.buckets.values().map(Bucket::min_free).max();
+        let staging = self.0.staging.clone();
         blocking(move || staging.check_free(min_free.unwrap_or_default())).await
+    }
+}
+
+/// Ends with the storage.
+async fn sweep(parts: Weak<Parts>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let Some(parts) = parts.upgrade() else { return };
+        if let Err(error) = parts.expire(Timestamp::now()).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "expired upload sessions stay for now");
+        }
+    }
+}
+
+impl Parts {
+    async fn expire(&self, now: Timestamp) -> Result<(), StorageError> {
+        session::expire(&self.staging, &self.buckets, &self.ledger, now).await
     }
 }
 

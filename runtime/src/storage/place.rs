@@ -1,12 +1,16 @@
 //! Where an object lies on disk: the mapping from names to files.
 //!
-//! `user_uploads/U1/a.webm` lies in the owner's folder `U1` as `a.webm`; plain names stay plain.
+//! `user_uploads/U1/a.webm` lies in the owner's folder `U1` as `a.webm`; plain names stay plain. A
+//! name that the bucket's `object_name` does not cover, such as `public/logo.png`, is nobody's, and
+//! lies whole in the folder `%o`: `%o/public%2F/logo.png`.
+//!
 //! The mapping is injective, and no name leads out of the bucket's folder:
 //! - `%`, `\`, control characters and a leading dot are percent-encoded, so a component is never
 //!   `.`, `..` or hidden; an empty segment is a lone `%`.
 //! - A folder below the owner's ends in `%2F`, which no encoded segment does (its `%` would be
 //!   `%25`): the objects `a` and `a/b` can both exist.
 //! - What a file system could not hold becomes `%h` and the SHA-256 of the segment.
+//! - No encoded segment is `%o`: its `%` stands alone, or before a hexadecimal digit or `h`.
 //!
 //! Nothing here touches a disk.
 
@@ -15,11 +19,13 @@ use std::fmt::Write;
 use aws_lc_rs::digest::{SHA256, digest};
 use manifest::ObjectNameTemplate;
 
-use super::{ObjectName, StorageError};
+use super::ObjectName;
 
 /// Bytes of one component, on every file system that matters here.
 const MAX_COMPONENT: usize = 255;
 const FOLDER_SUFFIX: &str = "%2F";
+/// The folder of the objects that have no owner.
+const NOBODYS: &str = "%o";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
@@ -29,19 +35,19 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The name must be `{prefix}{owner}/{path}` with an owner; the path may be anything.
-    pub(super) fn of(
-        name: &ObjectName,
-        template: &ObjectNameTemplate,
-    ) -> Result<Self, StorageError> {
-        let (owner, path) = name
-            .as_str()
+    /// An owned name is `{prefix}{owner}/{path}` with an owner; the path may be anything.
+    pub(super) fn of(name: &ObjectName, template: &ObjectNameTemplate) -> Self {
+        let name = name.as_str();
+        let owned = name
             .strip_prefix(&template.prefix)
             .and_then(|rest| rest.split_once('/'))
-            .filter(|(owner, _)| !owner.is_empty())
-            .ok_or(StorageError::InvalidName)?;
+            .filter(|(owner, _)| !owner.is_empty());
+        let (owner, top, path) = match owned {
+            Some((owner, path)) => (owner, component(owner, ""), path),
+            None => ("", NOBODYS.to_owned(), name),
+        };
 
-        let mut folders = vec![component(owner, "")];
+        let mut folders = vec![top];
         let file = match path.rsplit_once('/') {
             None => component(path, ""),
             Some((parents, file)) => {
@@ -49,19 +55,19 @@ impl Place {
                 component(file, "")
             }
         };
-        Ok(Self {
+        Self {
             owner: owner.to_owned(),
             folders,
             file,
-        })
+        }
     }
 
-    /// The owner as the name spells it.
+    /// The owner as the name spells it; empty: nobody.
     pub(super) fn owner(&self) -> &str {
         &self.owner
     }
 
-    /// From the bucket's folder down; at least the owner's.
+    /// From the bucket's folder down; at least the owner's, or nobody's.
     pub(super) fn folders(&self) -> &[String] {
         &self.folders
     }
@@ -69,6 +75,11 @@ impl Place {
     pub(super) fn file(&self) -> &str {
         &self.file
     }
+}
+
+/// The uid as it stands in names: one segment, whatever characters it has.
+pub(super) fn owner_segment(uid: &str) -> String {
+    uid.replace('%', "%25").replace('/', "%2F")
 }
 
 fn component(segment: &str, suffix: &str) -> String {
@@ -126,7 +137,7 @@ mod tests {
     }
 
     fn path(name: &str) -> Option<String> {
-        let place = Place::of(&ObjectName::new(name).ok()?, &template()).ok()?;
+        let place = Place::of(&ObjectName::new(name).ok()?, &template());
         Some(format!("{}/{}", place.folders().join("/"), place.file()))
     }
 
@@ -164,17 +175,26 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_the_template_does_not_cover_is_invalid() {
-        for name in [
-            "a.webm",
-            "user_uploads/U1",
-            "user_uploads//x",
-            "user_upload/U1/x",
-            "other/U1/x",
-            "/user_uploads/U1/x",
+    fn a_name_that_the_template_does_not_cover_is_nobodys() {
+        for (name, expected) in [
+            ("a.webm", "%o/a.webm"),
+            ("public/logo.png", "%o/public%2F/logo.png"),
+            ("user_uploads/U1", "%o/user_uploads%2F/U1"),
+            ("user_uploads//x", "%o/user_uploads%2F/%%2F/x"),
+            ("user_upload/U1/x", "%o/user_upload%2F/U1%2F/x"),
+            ("/user_uploads/U1/x", "%o/%%2F/user_uploads%2F/U1%2F/x"),
+            ("../..", "%o/%2E.%2F/%2E."),
         ] {
-            assert_eq!(path(name), None, "{name:?}");
+            assert_eq!(path(name).as_deref(), Some(expected));
+            let place = Place::of(&ObjectName::new(name).unwrap(), &template());
+            assert_eq!(place.owner(), "");
         }
+        // An owner of that name has another folder.
+        assert_eq!(path("user_uploads/%o/x").unwrap(), "%25o/x");
+    }
+
+    #[test]
+    fn a_name_has_1_to_1024_bytes() {
         assert!(ObjectName::new("").is_err());
         assert!(ObjectName::new("x".repeat(1025)).is_err());
         assert!(ObjectName::new("x".repeat(1024)).is_ok());
@@ -183,12 +203,18 @@ mod tests {
     /// Names from few, nasty characters, so that near misses are frequent.
     fn names() -> impl Strategy<Value = String> {
         let segment = prop_oneof![
-            4 => "[a.%/\\\\2Fh\u{0}\u{7f}é]{0,6}",
+            4 => "[a.%/\\\\2Fho\u{0}\u{7f}é]{0,6}",
             1 => "[a%.]{250,260}",
             1 => Just("..".to_owned()),
         ];
-        (segment.clone(), proptest::collection::vec(segment, 1..4))
-            .prop_map(|(owner, path)| format!("user_uploads/{owner}/{}", path.join("/")))
+        let top = prop_oneof![
+            Just("user_uploads/"),
+            Just("user_uploads"),
+            Just("%o/"),
+            Just("")
+        ];
+        (top, proptest::collection::vec(segment, 1..5))
+            .prop_map(|(top, path)| format!("{top}{}", path.join("/")))
     }
 
     proptest! {
@@ -197,7 +223,7 @@ mod tests {
         #[test]
         fn every_component_is_one_that_cannot_climb(name in names()) {
             let Ok(name) = ObjectName::new(name) else { return Ok(()) };
-            let Ok(place) = Place::of(&name, &template()) else { return Ok(()) };
+            let place = Place::of(&name, &template());
             prop_assert!(!place.folders().is_empty());
             for component in place.folders().iter().map(String::as_str).chain([place.file()]) {
                 prop_assert!((1..=255).contains(&component.len()), "{component:?}");

@@ -9,9 +9,8 @@ use super::bucket::BucketState;
 use super::folder::{Entry, Folder};
 use super::place::Place;
 use super::staged::StagedFile;
-use super::upload::PutOptions;
 use super::work::blocking;
-use super::{Object, ObjectName, StorageError};
+use super::{Object, ObjectName, PutOptions, StorageError};
 use crate::failpoint::{failpoint, left_out};
 use crate::ledger::{CommitObject, Content};
 
@@ -19,6 +18,9 @@ use crate::ledger::{CommitObject, Content};
 pub(super) struct Sealed {
     pub(super) file: StagedFile,
     pub(super) content: Content,
+    /// The upload session whose bytes they are. It ends with the commit, and until then its file
+    /// stays.
+    pub(super) session: Option<String>,
 }
 
 pub(super) async fn publish(
@@ -28,18 +30,22 @@ pub(super) async fn publish(
     options: PutOptions,
     sealed: Sealed,
 ) -> Result<Object, StorageError> {
-    let Sealed { file, content } = sealed;
+    let Sealed {
+        file,
+        content,
+        session,
+    } = sealed;
     let staged = file.id().to_owned();
     let new = CommitObject {
         bucket: bucket.spec.name.clone(),
         name: name.clone(),
         owner: place.owner().to_owned(),
         content,
-        content_type: options.content_type,
-        metadata: options.metadata,
+        options,
         now: Timestamp::now(),
         staged: Some(staged.clone()),
-        quota: bucket.spec.quota_per_user,
+        quota: bucket.quota_of(place.owner()),
+        session,
     };
     let (file, folder, place) = {
         let bucket = bucket.clone();
@@ -91,13 +97,14 @@ async fn commit(
 ) -> Result<Object, StorageError> {
     // Before the transaction: if this future is dropped, the ledger may commit all the same.
     let staged = file.hand_over();
+    let stays = new.session.is_some();
     match bucket.ledger.commit(new).await {
         Ok(object) => {
             failpoint!("after-commit")?;
             Ok(object)
         }
         Err(error) => {
-            if error.is_final() {
+            if error.is_final() && !stays {
                 let staging = bucket.staging.clone();
                 blocking(move || staging.remove_file(&staged)).await?;
             }

@@ -4,12 +4,48 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::StorageError;
+use super::bucket::BucketState;
+use super::{ObjectName, StorageError, session};
 
 /// Claimed bytes by owner.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     by_owner: Mutex<HashMap<String, u64>>,
+}
+
+/// Claims the bytes that an upload declares. `None`: no quota counts them. Sessions of the owner that
+/// nobody has gone on with for a while give way, the oldest first.
+pub(super) async fn claim(
+    bucket: &Arc<BucketState>,
+    name: &ObjectName,
+    owner: &str,
+    declared: u64,
+) -> Result<Option<Claim>, StorageError> {
+    let Some(room) = room(bucket, name, owner).await? else {
+        return Ok(None);
+    };
+    let mut claim = Claim::new(bucket.claims.clone(), owner, room);
+    loop {
+        match claim.grow_to(declared) {
+            Ok(()) => return Ok(Some(claim)),
+            Err(refused) if !session::make_way(bucket, owner).await? => return Err(refused),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Bytes that the owner's uploads may claim together, one of them for the object `name`. `None`: no
+/// quota counts them.
+pub(super) async fn room(
+    bucket: &BucketState,
+    name: &ObjectName,
+    owner: &str,
+) -> Result<Option<u64>, StorageError> {
+    let Some(quota) = bucket.quota_of(owner) else {
+        return Ok(None);
+    };
+    let others = bucket.ledger.owner_total(&bucket.spec.name, owner, name);
+    Ok(Some(quota.saturating_sub(others.await?)))
 }
 
 /// What one upload has claimed; given back on drop.
@@ -30,6 +66,28 @@ impl Claim {
             bytes: 0,
             room,
         }
+    }
+
+    /// The claim of a session of the previous run, which is not asked whether it fits.
+    pub(super) fn restored(claims: Arc<Claims>, owner: &str, bytes: u64) -> Self {
+        let mut claim = Self::new(claims, owner, u64::MAX);
+        claim
+            .grow_to(bytes)
+            .expect("sums stay below the largest number");
+        claim
+    }
+
+    /// The room has changed.
+    ///
+    /// # Errors
+    /// When what is claimed no longer fits in.
+    pub(super) fn renew(&mut self, room: u64) -> Result<(), StorageError> {
+        self.room = room;
+        let claimed = self.claims.lock().get(&self.owner).copied();
+        if claimed.unwrap_or_default() > room {
+            return Err(StorageError::QuotaExceeded);
+        }
+        Ok(())
     }
 
     /// Claims `total` bytes instead of what was claimed, if that is more.

@@ -1,18 +1,21 @@
 //! What a start owes to the run before it: finish what was committed, sweep what was not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use super::bucket::{Bucket, BucketState};
 use super::folder::Folder;
 use super::lookup;
 use super::place::Place;
 use super::work::blocking;
-use super::{ObjectName, StorageError};
+use super::{ObjectName, StorageError, session};
 use crate::failpoint::left_out;
 use crate::ledger::Ledger;
 
-/// Before the first upload: every staged file is the previous run's. What the disk refuses now stays
+/// Before the first upload: every staged file is the previous run's, and stays only if a session goes
+/// on with it. What the disk refuses now stays
 /// owed, and is no reason not to serve the rest.
 pub(super) async fn recover(
     staging: &Arc<Folder>,
@@ -23,7 +26,12 @@ pub(super) async fn recover(
         let staging = staging.clone();
         blocking(move || staging.names()).await?
     };
+    let sessions = ledger.active_sessions().await?;
+    let kept: HashSet<&str> = sessions.iter().map(|it| it.staged.as_str()).collect();
     for staged in names {
+        if kept.contains(staged.as_str()) {
+            continue;
+        }
         let settled = match ledger.find_staged(&staged).await? {
             Some((bucket, name)) => match locate(buckets, &bucket, &name) {
                 Some((bucket, place)) => {
@@ -40,6 +48,13 @@ pub(super) async fn recover(
         };
         warn_of(settled);
     }
+    for row in sessions {
+        match buckets.get(&row.bucket) {
+            Some(bucket) => warn_of(session::restore(bucket.state(), &row).await),
+            None => tracing::warn!(row.bucket, "no bucket of the manifest has this session"),
+        }
+    }
+    session::expire(staging, buckets, ledger, Timestamp::now()).await?;
     // Whoever held them is gone: only one process has this disk.
     ledger.release_leases().await?;
     for (bucket, name) in ledger.removals().await? {
@@ -57,17 +72,16 @@ fn warn_of(settled: Result<(), StorageError>) {
     }
 }
 
-/// `None` (and a warning): the manifest no longer has the bucket, or names its objects otherwise.
-/// What is owed stays owed until it does again.
+/// `None` (and a warning): the manifest no longer has the bucket. What is owed stays owed until it does again.
 fn locate(
     buckets: &BTreeMap<String, Bucket>,
     bucket: &str,
     name: &ObjectName,
 ) -> Option<(Arc<BucketState>, Place)> {
-    let found = buckets.get(bucket).and_then(|bucket| {
+    let found = buckets.get(bucket).map(|bucket| {
         let state = bucket.state();
-        let place = Place::of(name, &state.spec.object_name).ok()?;
-        Some((state.clone(), place))
+        let place = Place::of(name, &state.spec.object_name);
+        (state.clone(), place)
     });
     if found.is_none() {
         tracing::warn!(bucket, object.name = %name, "no bucket of the manifest has this object");

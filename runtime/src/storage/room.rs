@@ -39,6 +39,15 @@ impl Room {
         })
     }
 
+    /// For whoever has written everything.
+    pub(super) fn reserve_nothing(self: &Arc<Self>) -> Reservation {
+        Reservation {
+            room: self.clone(),
+            bytes: 0,
+            min_free: 0,
+        }
+    }
+
     fn promise(&self, bytes: u64, min_free: u64) -> io::Result<()> {
         // Held while the disk is asked: what is written meanwhile counts as both, never as neither.
         let mut reserved = self.lock();

@@ -1,13 +1,14 @@
-//! A file in the staging folder: bytes that no object owns yet. Dropping one removes it.
+//! A file in the staging folder: bytes that no object owns yet.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{self, SHA256};
+use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
 use super::folder::Folder;
+use super::measure::{Measures, Tally};
 use super::room::Reservation;
 use crate::failpoint::{failpoint, left_out};
 
@@ -16,15 +17,26 @@ pub(super) struct StagedFile {
     staging: Arc<Folder>,
     file: File,
     room: Reservation,
-    size: u64,
-    crc32c: u32,
-    sha256: digest::Context,
+    tally: Tally,
     /// Whether dropping this removes the file.
     owned: bool,
+    /// Held as long as anything can still be written.
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+/// The first bytes of a file that stays from one opening to the next.
+pub(super) struct Kept {
+    pub(super) id: String,
+    /// Bytes; what follows is cut off, because nobody was promised it.
+    pub(super) size: u64,
+    /// `None`: they are read to be measured.
+    pub(super) measures: Option<Measures>,
+    /// Keeps others from opening it.
+    pub(super) turn: OwnedMutexGuard<()>,
 }
 
 impl StagedFile {
-    /// A new one, which grows beyond `room` only while the disk has more.
+    /// A new one, which grows beyond `room` only while the disk has more. Dropping it removes the file.
     pub(super) fn create(staging: Arc<Folder>, room: Reservation) -> io::Result<Self> {
         let id = Uuid::now_v7().simple().to_string();
         let file = staging.create_file(&id)?;
@@ -33,22 +45,53 @@ impl StagedFile {
             staging,
             file,
             room,
-            size: 0,
-            crc32c: 0,
-            sha256: digest::Context::new(&SHA256),
+            tally: Tally::default(),
             owned: true,
+            _turn: None,
         })
     }
 
-    /// Writes and hashes; MD5, the slowest, has a thread of its own.
+    /// One that an upload session keeps, to go on behind its bytes. `None`: the file is gone, or has
+    /// not as many bytes.
+    pub(super) fn reopen(
+        staging: Arc<Folder>,
+        room: Reservation,
+        kept: Kept,
+    ) -> io::Result<Option<(Self, Measures)>> {
+        let Some(mut file) = staging.open_file_to_write(&kept.id)? else {
+            return Ok(None);
+        };
+        let found = file.metadata()?.len();
+        if found < kept.size {
+            return Ok(None);
+        }
+        if found > kept.size {
+            file.set_len(kept.size)?;
+        }
+        let measures = match kept.measures {
+            Some(measures) => measures,
+            None => Measures::read(&file)?,
+        };
+        file.seek(SeekFrom::Start(kept.size))?;
+        let staged = Self {
+            id: kept.id,
+            staging,
+            file,
+            room,
+            tally: measures.tally.clone(),
+            owned: false,
+            _turn: Some(kept.turn),
+        };
+        Ok(Some((staged, measures)))
+    }
+
+    /// Writes and hashes, for all hashes but the MD5.
     pub(super) fn append(&mut self, block: &[u8]) -> io::Result<()> {
         let bytes = block.len() as u64;
         self.room.cover(bytes)?;
         self.file.write_all(block)?;
         self.room.spend(bytes);
-        self.size += bytes;
-        self.crc32c = crc32c::crc32c_append(self.crc32c, block);
-        self.sha256.update(block);
+        self.tally.update(block);
         failpoint!("mid-write")
     }
 
@@ -56,17 +99,8 @@ impl StagedFile {
         &self.id
     }
 
-    pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
-    pub(super) fn crc32c(&self) -> u32 {
-        self.crc32c
-    }
-
-    pub(super) fn sha256(&self) -> [u8; 32] {
-        let digest = self.sha256.clone().finish();
-        digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// A second handle, for syncing while the first one writes.

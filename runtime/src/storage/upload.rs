@@ -1,37 +1,19 @@
 //! One upload, from its first byte to the object.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes, BytesMut};
-use md5::{Digest, Md5};
+use bytes::Bytes;
+use md5::Md5;
 
 use super::bucket::BucketState;
-use super::folder::Folder;
+use super::intake::Intake;
 use super::place::Place;
 use super::publish::{self, Sealed};
-use super::quota::Claim;
+use super::quota::{self, Claim};
 use super::staged::StagedFile;
-use super::work::{Lane, blocking, uninterrupted};
-use super::{BLOCK, Object, ObjectName, StorageError};
+use super::work::{blocking, uninterrupted};
+use super::{Object, ObjectName, PutOptions, StorageError};
 use crate::failpoint::{failpoint, left_out};
-use crate::ledger::Content;
-
-/// How far the disk may lag behind an upload, in bytes. Writing early makes the last sync short, and
-/// that is also how often an upload that has its room looks whether somebody else has taken it.
-const SYNC_EVERY: u64 = 32 << 20;
-
-/// What an object is given beside its bytes.
-#[derive(Debug, Clone, Default)]
-pub struct PutOptions {
-    pub content_type: Option<String>,
-    /// Custom metadata.
-    pub metadata: BTreeMap<String, String>,
-    /// The bytes to come, if the sender says so: lets limits refuse before the first one.
-    pub content_length: Option<u64>,
-}
 
 /// Bytes on their way to becoming an object. Dropping it, at any point before
 /// [`Upload::finish`], leaves nothing behind.
@@ -41,27 +23,9 @@ pub struct Upload {
     name: ObjectName,
     place: Place,
     options: PutOptions,
-    /// `None` once a call failed or was abandoned half-way.
-    running: Option<Running>,
-}
-
-/// Two blocks of memory, in turn: one fills while threads write and hash the other.
-struct Running {
-    received: u64,
-    block: BytesMut,
-    passed_on: Bytes,
-    file: Lane<StagedFile>,
-    md5: Lane<Md5>,
-    disk: Lane<Disk>,
-    unsynced: u64,
     claim: Option<Claim>,
-}
-
-/// The slow side of the disk: what makes bytes durable and knows how many fit.
-struct Disk {
-    staging: Arc<Folder>,
-    file: File,
-    min_free: u64,
+    /// `None` once a call failed or was abandoned half-way.
+    running: Option<Intake>,
 }
 
 impl Upload {
@@ -70,78 +34,45 @@ impl Upload {
         name: ObjectName,
         options: PutOptions,
     ) -> Result<Self, StorageError> {
-        let place = Place::of(&name, &bucket.spec.object_name)?;
+        let place = Place::of(&name, &bucket.spec.object_name);
         let declared = options.content_length.unwrap_or_default();
-        check_size(&bucket, declared)?;
-        let claim = match bucket.spec.quota_per_user {
-            None => None,
-            Some(quota) => {
-                let stored = bucket
-                    .ledger
-                    .owner_total(&bucket.spec.name, place.owner(), &name)
-                    .await?;
-                let room = quota.saturating_sub(stored);
-                let mut claim = Claim::new(bucket.claims.clone(), place.owner(), room);
-                claim.grow_to(declared)?;
-                Some(claim)
-            }
+        bucket.check_size(declared)?;
+        let claim = quota::claim(&bucket, &name, place.owner(), declared).await?;
+
+        let running = {
+            let (bucket, place) = (bucket.clone(), place.clone());
+            blocking(move || {
+                let room = bucket.room.reserve(declared, bucket.spec.min_free)?;
+                let file = StagedFile::create(bucket.staging.clone(), room)?;
+                failpoint!("after-create")?;
+                if left_out!("no-staging") {
+                    let folder = bucket.tree.make(&place)?;
+                    bucket.staging.rename(file.id(), &folder, place.file())?;
+                }
+                Intake::new(&bucket, file, Md5::default(), declared)
+            })
+            .await?
         };
-
-        let (staging, min_free) = (bucket.staging.clone(), bucket.spec.min_free);
-        let room = bucket.room.clone();
-        let (file, disk) = blocking(move || {
-            let room = room.reserve(declared, min_free)?;
-            let file = StagedFile::create(staging.clone(), room)?;
-            failpoint!("after-create")?;
-            let disk = Disk {
-                staging,
-                file: file.handle()?,
-                min_free,
-            };
-            Ok((file, disk))
-        })
-        .await?;
-        if left_out!("no-staging") {
-            let folder = bucket.tree.make(&place)?;
-            bucket.staging.rename(file.id(), &folder, place.file())?;
-        }
-
         Ok(Self {
             bucket,
             name,
             place,
-            running: Some(Running {
-                received: 0,
-                block: BytesMut::with_capacity(BLOCK.min(declared.try_into().unwrap_or(BLOCK))),
-                passed_on: Bytes::new(),
-                file: Lane::Idle(file),
-                md5: Lane::Idle(Md5::new()),
-                disk: Lane::Idle(disk),
-                unsynced: 0,
-                claim,
-            }),
             options,
+            claim,
+            running: Some(running),
         })
     }
 
     /// Takes the next bytes; waits while the disk is behind. After an error, or when the future is
     /// dropped before its end, the upload is over.
-    pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), StorageError> {
-        let mut running = self.running.take().ok_or(StorageError::Aborted)?;
-        running.received = running.received.saturating_add(bytes.len() as u64);
-        check_size(&self.bucket, running.received)?;
-        if let Some(claim) = &mut running.claim {
-            claim.grow_to(running.received)?;
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
+        let running = self.running.take().ok_or(StorageError::Aborted)?;
+        let total = running.taken().saturating_add(bytes.len() as u64);
+        self.bucket.check_size(total)?;
+        if let Some(claim) = &mut self.claim {
+            claim.grow_to(total)?;
         }
-        while !bytes.is_empty() {
-            let taken = bytes.len().min(BLOCK - running.block.len());
-            running.block.extend_from_slice(&bytes[..taken]);
-            bytes.advance(taken);
-            if running.block.len() == BLOCK {
-                running = running.pass_on_block().await?;
-            }
-        }
-        self.running = Some(running);
+        self.running = Some(running.take(bytes).await?);
         Ok(())
     }
 
@@ -151,73 +82,17 @@ impl Upload {
     pub async fn finish(self) -> Result<Object, StorageError> {
         let running = self.running.ok_or(StorageError::Aborted)?;
         uninterrupted(async move {
-            let (sealed, claim) = running.seal().await?;
+            let (file, measures) = running.pass_on().await?.end().await?;
+            let sealed = Sealed {
+                file,
+                content: measures.content(),
+                session: None,
+            };
             let object =
                 publish::publish(self.bucket, self.name, self.place, self.options, sealed).await;
-            drop(claim);
+            drop(self.claim);
             object
         })
         .await
     }
-}
-
-impl Running {
-    async fn pass_on_block(mut self) -> io::Result<Self> {
-        let block = std::mem::take(&mut self.block).freeze();
-        self.unsynced += block.len() as u64;
-        self.md5 = self.md5.run(update_md5(block.clone())).await?;
-        self.file = self.file.run(append(block.clone())).await?;
-        // Both lanes have begun with this block, so they are done with the one before.
-        let spent = std::mem::replace(&mut self.passed_on, block);
-        self.block = spent.try_into_mut().unwrap_or_default();
-        self.block.clear();
-        self.block.reserve(BLOCK);
-
-        if self.unsynced >= SYNC_EVERY {
-            self.unsynced = 0;
-            self.disk = self.disk.run(Disk::catch_up).await?;
-        }
-        Ok(self)
-    }
-
-    async fn seal(self) -> io::Result<(Sealed, Option<Claim>)> {
-        let last = self.block.freeze();
-        let md5 = self.md5.run(update_md5(last.clone())).await?;
-        let file = self.file.run(append(last)).await?;
-        let (md5, file) = (md5.finish().await?, file.finish().await?);
-        self.disk.finish().await?;
-        let content = Content {
-            size: file.size(),
-            md5: md5.finalize().into(),
-            crc32c: file.crc32c(),
-            sha256: file.sha256(),
-        };
-        Ok((Sealed { file, content }, self.claim))
-    }
-}
-
-impl Disk {
-    fn catch_up(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
-        self.staging.check_free(self.min_free)
-    }
-}
-
-fn update_md5(block: Bytes) -> impl FnOnce(&mut Md5) -> io::Result<()> {
-    move |md5| {
-        md5.update(&block);
-        Ok(())
-    }
-}
-
-fn append(block: Bytes) -> impl FnOnce(&mut StagedFile) -> io::Result<()> {
-    move |file| file.append(&block)
-}
-
-fn check_size(bucket: &BucketState, size: u64) -> Result<(), StorageError> {
-    let limit = bucket.spec.max_object;
-    if size > limit {
-        return Err(StorageError::TooLarge { limit });
-    }
-    Ok(())
 }

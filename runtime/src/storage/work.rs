@@ -10,8 +10,14 @@ use super::StorageError;
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, StorageError> {
-    let result = spawn_blocking(work).await.map_err(io::Error::from)?;
-    Ok(result?)
+    Ok(blocking_io(work).await?)
+}
+
+/// As [`blocking`], for callers that are part of the disk's work themselves.
+pub(super) async fn blocking_io<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    spawn_blocking(work).await?
 }
 
 /// Runs `work` to its end even if the returned future is dropped after its first poll.

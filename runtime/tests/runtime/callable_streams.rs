@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures_util::FutureExt as _;
 use reqwest::{RequestBuilder, Response};
 use runtime::testing::{TestServer, http_client};
 use runtime::{Context, Error, ErrorCode, Result, stream};
@@ -231,6 +232,20 @@ async fn who_sends_waits_until_the_piece_was_taken() {
     for taken in 0..5 {
         assert_eq!(sent.load(Ordering::SeqCst), u32::saturating_sub(taken, 1));
         body.chunk().await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn after_each_piece_a_connection_has_nothing_to_take_and_flushes() {
+    let context = Context::test(&registry(), "count", None).await.unwrap();
+    let mut body = stream(&context, |context| async move {
+        while context.send(&()).await? {}
+        Ok(())
+    })
+    .into_body();
+    for _ in 0..3 {
+        assert!(body.chunk().now_or_never().is_some());
+        assert!(body.chunk().now_or_never().is_none());
     }
 }
 

@@ -210,6 +210,7 @@ async fn change(context: Context, request: Request) -> Result<Response> {
             let change = MetadataChange {
                 content_type: Some(Some("text/plain".to_owned())),
                 metadata: [("k".to_owned(), Some("v".to_owned()))].into(),
+                ..MetadataChange::default()
             };
             bucket.update(&name, change).await?;
         }

@@ -53,8 +53,9 @@ const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 8] = [
     ("senders", BY_EVENT),
 ];
 
-const ERROR_FORMATS: [(&str, ErrorFormat); 4] = [
+const ERROR_FORMATS: [(&str, ErrorFormat); 5] = [
     ("firebase", ErrorFormat::Firebase),
+    ("google", ErrorFormat::Google),
     ("detail", ErrorFormat::Detail),
     ("message", ErrorFormat::Message),
     ("error", ErrorFormat::Error),

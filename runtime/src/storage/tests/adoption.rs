@@ -54,6 +54,34 @@ async fn a_file_of_the_former_server_can_be_overwritten_and_deleted_unseen() {
 }
 
 #[tokio::test]
+async fn the_metadata_of_a_file_of_the_former_server_can_be_changed_unseen() {
+    let disk = Disk::new();
+    disk.plant("U1/a", b"hello");
+    let bucket = disk.open().await;
+    let change = || MetadataChange {
+        content_type: Some(Some("text/plain".to_owned())),
+        ..MetadataChange::default()
+    };
+    let changed = bucket.update(&name("U1/a"), change()).await.unwrap();
+    let changed = changed.unwrap();
+    assert_eq!((changed.size, changed.metageneration), (5, 2));
+    assert_eq!(bucket.head(&name("U1/a")).await.unwrap(), Some(changed));
+    assert!(
+        bucket
+            .update(&name("U1/b"), change())
+            .await
+            .unwrap()
+            .is_none()
+    );
+
+    // Deleted, while its file is still to be removed.
+    let ledger = disk.ledger().await;
+    ledger.remove("chunks", &name("U1/a")).await.unwrap();
+    let changed = bucket.update(&name("U1/a"), change()).await.unwrap();
+    assert!(changed.is_none());
+}
+
+#[tokio::test]
 async fn a_folder_is_not_an_object() {
     let disk = Disk::new();
     disk.plant("U1/folder/file", b"hello");

@@ -1,10 +1,18 @@
 //! The promises of storage, on real folders.
 
+mod access;
 mod adoption;
 mod hostile;
 mod limits;
+mod listing;
+mod metadata;
 mod protocol;
 mod reading;
+mod session_endings;
+mod session_kills;
+mod session_kit;
+mod session_limits;
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,17 +36,7 @@ impl Disk {
         let folder = tempfile::tempdir().unwrap();
         Self {
             path: folder.path().to_owned(),
-            spec: BucketSpec {
-                name: "chunks".to_owned(),
-                root: "user_chunks".to_owned(),
-                object_name: ObjectNameTemplate {
-                    prefix: "user_uploads/".to_owned(),
-                },
-                max_object: 64 << 20,
-                quota_per_user: None,
-                access: Vec::new(),
-                min_free: 0,
-            },
+            spec: spec(),
             _folder: folder,
         }
     }
@@ -51,12 +49,23 @@ impl Disk {
     }
 
     async fn start(&self) -> Result<Storage, StorageError> {
-        let specs = BTreeMap::from([("chunks".to_owned(), self.spec.clone())]);
-        Storage::open(&self.path, &specs, Announcer::default()).await
+        open(&self.path, &self.spec).await
     }
 
     async fn open(&self) -> Bucket {
         self.start().await.unwrap().bucket("chunks").unwrap()
+    }
+
+    /// Starts again as soon as the run before, whose handles were dropped, lets go of the disk.
+    async fn restart(&self) -> Bucket {
+        for _ in 0..100_000 {
+            match self.start().await {
+                Ok(storage) => return storage.bucket("chunks").unwrap(),
+                Err(StorageError::Io(_)) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("a handle of the run before is still there");
     }
 
     /// A path below the bucket's folder.
@@ -80,6 +89,25 @@ impl Disk {
         while !self.staged().is_empty() {
             tokio::task::yield_now().await;
         }
+    }
+}
+
+async fn open(path: &Path, spec: &BucketSpec) -> Result<Storage, StorageError> {
+    let specs = BTreeMap::from([(spec.name.clone(), spec.clone())]);
+    Storage::open(path, &specs, Announcer::default()).await
+}
+
+fn spec() -> BucketSpec {
+    BucketSpec {
+        name: "chunks".to_owned(),
+        root: "user_chunks".to_owned(),
+        object_name: ObjectNameTemplate {
+            prefix: "user_uploads/".to_owned(),
+        },
+        max_object: 64 << 20,
+        quota_per_user: None,
+        access: Vec::new(),
+        min_free: 0,
     }
 }
 

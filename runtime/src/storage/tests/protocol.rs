@@ -27,11 +27,11 @@ fn commit_of(path: &str, staged: &str, bytes: &[u8]) -> CommitObject {
             crc32c: 0,
             sha256: [0; 32],
         },
-        content_type: None,
-        metadata: BTreeMap::new(),
+        options: PutOptions::default(),
         now: Timestamp::now(),
         staged: Some(staged.to_owned()),
         quota: None,
+        session: None,
     }
 }
 
@@ -43,6 +43,7 @@ async fn an_object_lies_where_the_former_server_put_it() {
         content_type: Some("video/webm".to_owned()),
         metadata: [("originalFilename".to_owned(), "звук.webm".to_owned())].into(),
         content_length: Some(5),
+        ..PutOptions::default()
     };
     let mut upload = bucket.put(name("U1/a.webm"), options).await.unwrap();
     upload.write("he".into()).await.unwrap();
@@ -273,4 +274,29 @@ async fn a_disk_belongs_to_one_process() {
     let disk = Disk::new();
     let _bucket = disk.open().await;
     assert!(matches!(disk.start().await, Err(StorageError::Io(_))));
+}
+
+#[tokio::test]
+async fn a_revision_sees_what_it_changes_however_many_come_at_once() {
+    let disk = Disk::new();
+    let bucket = disk.open().await;
+    put(&bucket, "U1/a", &"hello".into()).await.unwrap();
+    let count = |object: &Object| {
+        let before = object.metadata.get("count").map_or("", String::as_str);
+        Some(MetadataChange {
+            metadata: [("count".to_owned(), Some(format!("{before}x")))].into(),
+            ..MetadataChange::default()
+        })
+    };
+    let name = name("U1/a");
+    join_all((0..10).map(|_| bucket.revise(&name, count))).await;
+    let object = bucket.head(&name).await.unwrap().unwrap();
+    assert_eq!(object.metadata["count"], "x".repeat(10));
+    assert_eq!(object.metageneration, 11);
+
+    let kept = bucket.revise(&name, |_| None).await.unwrap();
+    assert_eq!(kept.as_ref(), Some(&object));
+    assert_eq!(bucket.head(&name).await.unwrap(), kept);
+    let absent = ObjectName::new("user_uploads/U1/absent").unwrap();
+    assert_eq!(bucket.revise(&absent, count).await.unwrap(), None);
 }

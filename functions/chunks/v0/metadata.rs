@@ -1,0 +1,365 @@
+//! An object's metadata as JSON: what the SDKs read, send with an upload, and send to change it. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
+use runtime::{HeaderValue, MetadataChange, Object, PutOptions, Result};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::super::content::encoded;
+use super::bad_request;
+
+/// The custom metadata in which an object's download tokens are, with commas between. The protocol shows
+/// them apart, and nobody sets them as metadata: a token is no secret unless it was made here.
+pub(super) const TOKENS: &str = "firebaseStorageDownloadTokens";
+
+/// `2026-11-23T06:29:06.952Z`: always three digits.
+const TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+
+/// What the SDKs read of an object. 64-bit numbers are decimal strings.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource<'o> {
+    name: &'o str,
+    bucket: &'o str,
+    generation: String,
+    metageneration: String,
+    content_type: &'o str,
+    time_created: String,
+    updated: String,
+    storage_class: &'static str,
+    size: String,
+    md5_hash: String,
+    crc32c: String,
+    etag: String,
+    content_encoding: &'o str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_disposition: Option<&'o str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_language: Option<&'o str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<&'o str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    download_tokens: Option<&'o str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<&'o str, &'o str>,
+}
+
+/// `bucket` is the name that clients know.
+pub(super) fn resource<'o>(bucket: &'o str, object: &'o Object) -> impl Serialize + use<'o> {
+    let time = |time: &Timestamp| TIMES.timestamp_to_string(time);
+    Resource {
+        name: object.name.as_str(),
+        bucket,
+        generation: object.generation.to_string(),
+        metageneration: object.metageneration.to_string(),
+        content_type: object
+            .content_type
+            .as_deref()
+            .unwrap_or("application/octet-stream"),
+        time_created: time(&object.created),
+        updated: time(&object.updated),
+        storage_class: "STANDARD",
+        size: object.size.to_string(),
+        md5_hash: object.md5_base64(),
+        crc32c: object.crc32c_base64(),
+        etag: object.etag(),
+        content_encoding: object.content_encoding.as_deref().unwrap_or("identity"),
+        content_disposition: object.content_disposition.as_deref(),
+        content_language: object.content_language.as_deref(),
+        cache_control: object.cache_control.as_deref(),
+        download_tokens: object.metadata.get(TOKENS).map(String::as_str),
+        metadata: object
+            .metadata
+            .iter()
+            .filter(|(key, _)| *key != TOKENS)
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect(),
+    }
+}
+
+/// What a client says of an object; keys that it may not set are passed over.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Said {
+    pub(super) name: Option<String>,
+    #[serde(deserialize_with = "given")]
+    content_type: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    cache_control: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    content_disposition: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    content_encoding: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    content_language: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    metadata: Option<Option<BTreeMap<String, Value>>>,
+}
+
+/// Tells null (`Some(None)`) from what is not there.
+#[expect(clippy::option_option, reason = "null and absent differ")]
+fn given<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl Said {
+    /// # Errors
+    /// 400 for other than a JSON object with texts, and for a text that no header can carry.
+    pub(super) fn read(json: &[u8]) -> Result<Self> {
+        if json.is_empty() {
+            return Ok(Self::default());
+        }
+        let malformed =
+            |error| bad_request("The metadata is not what it should be.").because(error);
+        // A list would do for a struct.
+        let object: Map<String, Value> = serde_json::from_slice(json).map_err(malformed)?;
+        let said: Self = serde_json::from_value(object.into()).map_err(malformed)?;
+        for text in [
+            &said.content_type,
+            &said.cache_control,
+            &said.content_disposition,
+            &said.content_encoding,
+            &said.content_language,
+        ] {
+            let text = text.iter().flatten().next();
+            if text.is_some_and(|text| HeaderValue::from_bytes(text.as_bytes()).is_err()) {
+                return Err(bad_request(
+                    "The metadata has characters that no header has.",
+                ));
+            }
+        }
+        Ok(said)
+    }
+
+    /// For a new object of that name: shown in its place under its own name, unless said otherwise.
+    /// `content_type` is what the request said of the bytes beside the JSON.
+    pub(super) fn options(
+        self,
+        name: &str,
+        content_type: Option<String>,
+        content_length: Option<u64>,
+    ) -> PutOptions {
+        let file = name.rsplit('/').next().unwrap_or(name);
+        let disposition = || format!("inline; filename*=utf-8''{}", encoded(file));
+        let text = |said: Option<Option<String>>| said.flatten().filter(|text| !text.is_empty());
+        PutOptions {
+            content_type: text(self.content_type)
+                .or(content_type)
+                .or_else(|| Some("application/octet-stream".to_owned())),
+            cache_control: text(self.cache_control),
+            content_disposition: text(self.content_disposition).or_else(|| Some(disposition())),
+            content_encoding: text(self.content_encoding),
+            content_language: text(self.content_language),
+            metadata: custom(self.metadata.flatten())
+                .filter_map(|(key, value)| Some((key, value?)))
+                .collect(),
+            content_length,
+        }
+    }
+
+    /// To an object as it is now, whose tokens stay.
+    pub(super) fn change(self, object: &Object) -> MetadataChange {
+        let clear_metadata = self.metadata == Some(None);
+        let mut metadata: BTreeMap<_, _> = custom(self.metadata.flatten()).collect();
+        if clear_metadata && let Some(tokens) = object.metadata.get(TOKENS) {
+            metadata.insert(TOKENS.to_owned(), Some(tokens.clone()));
+        }
+        MetadataChange {
+            content_type: self.content_type,
+            cache_control: self.cache_control,
+            content_disposition: self.content_disposition,
+            content_encoding: self.content_encoding,
+            content_language: self.content_language,
+            clear_metadata,
+            metadata,
+        }
+    }
+}
+
+/// Every value is kept as text; null is none.
+fn custom(said: Option<BTreeMap<String, Value>>) -> impl Iterator<Item = (String, Option<String>)> {
+    said.unwrap_or_default()
+        .into_iter()
+        .filter(|(key, _)| key != TOKENS)
+        .map(|(key, value)| match value {
+            Value::Null => (key, None),
+            Value::String(text) => (key, Some(text)),
+            other => (key, Some(other.to_string())),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::ObjectName;
+    use serde_json::json;
+
+    use super::*;
+
+    fn object() -> Object {
+        Object {
+            bucket: "chunks".to_owned(),
+            name: ObjectName::new("a/ü b.txt").unwrap(),
+            owner: String::new(),
+            generation: 1_795_415_346_952_123,
+            metageneration: 2,
+            size: 5,
+            content_type: Some("text/plain".to_owned()),
+            cache_control: None,
+            content_disposition: None,
+            content_encoding: None,
+            content_language: None,
+            md5: [
+                0x5d, 0x41, 0x40, 0x2a, 0xbc, 0x4b, 0x2a, 0x76, 0xb9, 0x71, 0x9d, 0x91, 0x10, 0x17,
+                0xc5, 0x92,
+            ],
+            crc32c: 2_591_144_780,
+            sha256: [0; 32],
+            created: "2026-11-23T06:29:06.9521239Z".parse().unwrap(),
+            updated: "2026-11-23T06:29:07Z".parse().unwrap(),
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    fn described(object: &Object) -> Value {
+        serde_json::to_value(resource("bk", object)).unwrap()
+    }
+
+    fn with_metadata(pairs: &[(&str, &str)]) -> Object {
+        let metadata = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Object {
+            metadata: metadata.collect(),
+            ..object()
+        }
+    }
+
+    #[test]
+    fn an_object_is_described_as_the_sdks_expect_it() {
+        let mut expected = json!({
+            "name": "a/ü b.txt",
+            "bucket": "bk",
+            "generation": "1795415346952123",
+            "metageneration": "2",
+            "contentType": "text/plain",
+            "timeCreated": "2026-11-23T06:29:06.952Z",
+            "updated": "2026-11-23T06:29:07.000Z",
+            "storageClass": "STANDARD",
+            "size": "5",
+            "md5Hash": "XUFAKrxLKna5cZ2REBfFkg==",
+            "crc32c": "mnG7TA==",
+            "etag": object().etag(),
+            "contentEncoding": "identity",
+        });
+        assert_eq!(described(&object()), expected);
+
+        let object = Object {
+            cache_control: Some("no-store".to_owned()),
+            content_disposition: Some("inline".to_owned()),
+            content_encoding: Some("gzip".to_owned()),
+            content_language: Some("de".to_owned()),
+            ..with_metadata(&[("k", "v"), (TOKENS, "t1,t2")])
+        };
+        expected["cacheControl"] = "no-store".into();
+        expected["contentDisposition"] = "inline".into();
+        expected["contentEncoding"] = "gzip".into();
+        expected["contentLanguage"] = "de".into();
+        expected["downloadTokens"] = "t1,t2".into();
+        expected["metadata"] = json!({"k": "v"});
+        assert_eq!(described(&object), expected);
+    }
+
+    #[test]
+    fn an_upload_is_given_what_it_does_not_say() {
+        let said = Said::read(b"").unwrap();
+        let options = said.options("a/\u{fc} b.txt", Some("text/plain".to_owned()), Some(5));
+        let expected = PutOptions {
+            content_type: Some("text/plain".to_owned()),
+            content_disposition: Some("inline; filename*=utf-8''%C3%BC%20b.txt".to_owned()),
+            content_length: Some(5),
+            ..PutOptions::default()
+        };
+        assert_eq!(options, expected);
+        let unknown = Said::default().options("a", None, None);
+        assert_eq!(
+            unknown.content_type.as_deref(),
+            Some("application/octet-stream")
+        );
+    }
+
+    #[test]
+    fn an_upload_keeps_what_it_says_and_cannot_choose_its_tokens() {
+        let json = json!({
+            "name": "a", "contentType": "video/webm", "cacheControl": "no-store",
+            "contentDisposition": "attachment", "contentEncoding": "gzip", "contentLanguage": "de",
+            "metadata": {"k": "v", "n": 5, "gone": null, TOKENS: "guessable"},
+            "size": "9", "md5Hash": "x", "unknown": [1],
+        });
+        let said = Said::read(json.to_string().as_bytes()).unwrap();
+        assert_eq!(said.name.as_deref(), Some("a"));
+        let expected = PutOptions {
+            content_type: Some("video/webm".to_owned()),
+            cache_control: Some("no-store".to_owned()),
+            content_disposition: Some("attachment".to_owned()),
+            content_encoding: Some("gzip".to_owned()),
+            content_language: Some("de".to_owned()),
+            metadata: with_metadata(&[("k", "v"), ("n", "5")]).metadata,
+            content_length: None,
+        };
+        assert_eq!(said.options("a", Some("x/y".to_owned()), None), expected);
+    }
+
+    #[test]
+    fn a_change_keeps_what_it_does_not_name_and_unsets_what_is_null() {
+        let said = |json: Value| Said::read(json.to_string().as_bytes()).unwrap();
+        let object = with_metadata(&[("k", "v"), (TOKENS, "t")]);
+
+        let change = said(json!({"size": "9", "name": "b"})).change(&object);
+        assert!(change.content_type.is_none() && change.cache_control.is_none());
+        assert!(change.metadata.is_empty() && !change.clear_metadata);
+
+        let change = said(json!({
+            "contentType": null, "cacheControl": "no-store",
+            "metadata": {"k": null, "n": true, TOKENS: null},
+        }))
+        .change(&object);
+        assert_eq!(change.content_type, Some(None));
+        assert_eq!(change.cache_control, Some(Some("no-store".to_owned())));
+        let expected = [("k", None), ("n", Some("true"))];
+        let expected = expected.map(|(k, v)| (k.to_owned(), v.map(str::to_owned)));
+        assert_eq!(change.metadata, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn clearing_the_custom_metadata_leaves_the_tokens() {
+        let object = with_metadata(&[("k", "v"), (TOKENS, "t")]);
+        let change = Said::read(br#"{"metadata":null}"#).unwrap().change(&object);
+        assert!(change.clear_metadata);
+        let expected = [(TOKENS.to_owned(), Some("t".to_owned()))];
+        assert_eq!(change.metadata, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn metadata_of_another_shape_is_refused() {
+        for json in [
+            "{",
+            "[]",
+            "5",
+            r#"{"contentType":5}"#,
+            r#"{"metadata":"x"}"#,
+            r#"{"contentType":"a\r\nSet-Cookie: b"}"#,
+            r#"{"contentDisposition":"a\u0000"}"#,
+        ] {
+            let status = Said::read(json.as_bytes()).unwrap_err().status();
+            assert_eq!(status.as_u16(), 400, "{json}");
+        }
+        assert!(Said::read(br#"{"contentDisposition":"inline; filename=\"\u00fc\""}"#).is_ok());
+    }
+}

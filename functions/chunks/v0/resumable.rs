@@ -1,0 +1,219 @@
+//! Uploads that take several requests: a start, then commands to the URL that it answers with.
+//!
+//! Whoever has the URL may go on with the upload, as the SDKs of iOS send no token with a chunk: the
+//! start is where a caller is refused. A sender that lost an answer sends the same bytes again, or asks
+//! how many there are; a chunk that is not the last is a multiple of the granularity, so that what is
+//! there always ends where some sender's chunk began.
+
+use runtime::{
+    Body, ErrorCode, HeaderMap, HeaderName, HeaderValue, Request, Response, Result, SessionState,
+    StatusCode, StorageError, UploadSession, json, set,
+};
+use serde_json::json;
+
+use super::super::content::{encoded, insert};
+use super::metadata::{Said, resource};
+use super::upload::{name_in_json, name_in_url, options};
+use super::{Call, bad_request, not_found, short, text};
+
+/// Bytes; what Cloud Storage says.
+const GRANULARITY: &str = "262144";
+
+const URL: HeaderName = HeaderName::from_static("x-goog-upload-url");
+const CONTROL_URL: HeaderName = HeaderName::from_static("x-goog-upload-control-url");
+const UPLOAD_ID: HeaderName = HeaderName::from_static("x-guploader-uploadid");
+const STATUS: HeaderName = HeaderName::from_static("x-goog-upload-status");
+const RECEIVED: HeaderName = HeaderName::from_static("x-goog-upload-size-received");
+const CHUNK_GRANULARITY: HeaderName = HeaderName::from_static("x-goog-upload-chunk-granularity");
+
+pub(super) async fn start(call: &Call<'_>, request: Request) -> Result<Response> {
+    let name = name_in_url(call)?;
+    let length = total_length(request.headers())?;
+    let content_type = ["header-content-type", "content-type"]
+        .iter()
+        .find_map(|name| text(request.headers(), &format!("x-goog-upload-{name}")))
+        .map(str::to_owned);
+    let said = Said::read(&short(request.into_body()).await?)?;
+    let name = name.map_or_else(|| name_in_json(call, &said), Ok)?;
+    let options = options(said, &name, content_type, length);
+    let session = call.bucket.start_session(name, options).await?;
+
+    let url = url(call, &session)?;
+    let mut response = standing(&session, Response::new(Body::empty()))?;
+    insert(&mut response, URL, &url)?;
+    insert(&mut response, CONTROL_URL, &url)?;
+    insert(&mut response, UPLOAD_ID, session.id())?;
+    Ok(response)
+}
+
+/// iOS leaves `Header-` out, and Android does not know the length of a stream.
+fn total_length(headers: &HeaderMap) -> Result<Option<u64>> {
+    let said = text(headers, "x-goog-upload-header-content-length")
+        .or_else(|| text(headers, "x-goog-upload-content-length"));
+    said.map(|length| length.trim().parse())
+        .transpose()
+        .map_err(|error| bad_request("The length is not a number.").because(error))
+}
+
+/// Ends in a parameter that means nothing: there are clients that look for `upload_id=…&`.
+fn url(call: &Call<'_>, session: &UploadSession) -> Result<String> {
+    let no_origin = || bad_request("A request needs a Host.");
+    Ok(format!(
+        "{}/v0/b/{}/o?name={}&upload_id={}&upload_protocol=resumable",
+        call.context.origin().ok_or_else(no_origin)?,
+        encoded(call.bucket.public_name()),
+        encoded(session.name().as_str()),
+        encoded(session.id()),
+    ))
+}
+
+/// What a request to the URL of an upload wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Query,
+    Cancel,
+    Upload,
+    UploadAndFinalize,
+    Finalize,
+}
+
+impl Command {
+    /// # Errors
+    /// 400 for none, and for what cannot be done together.
+    fn of(headers: &HeaderMap) -> Result<Self> {
+        let text = text(headers, "x-goog-upload-command").unwrap_or_default();
+        let mut words: Vec<String> = text
+            .split(',')
+            .map(|word| word.trim().to_ascii_lowercase())
+            .collect();
+        words.sort_unstable();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["query"] => Ok(Self::Query),
+            ["cancel"] => Ok(Self::Cancel),
+            ["upload"] => Ok(Self::Upload),
+            ["finalize"] => Ok(Self::Finalize),
+            ["finalize", "upload"] => Ok(Self::UploadAndFinalize),
+            _ => Err(bad_request("The command is none of an upload.")),
+        }
+    }
+}
+
+pub(super) async fn go_on(call: &Call<'_>, id: &str, request: Request) -> Result<Response> {
+    let session = call.bucket.session(id).await?.ok_or_else(not_found)?;
+    match (Command::of(request.headers())?, session.state()) {
+        (Command::Query, _) => standing(&session, Response::new(Body::empty())),
+        (Command::Cancel, SessionState::Final(_)) => refused(&session, "The upload is finished."),
+        (Command::Cancel, _) => cancel(call, &session).await,
+        (Command::Upload, SessionState::Active) => receive(call, &session, request, false).await,
+        (Command::UploadAndFinalize | Command::Finalize, SessionState::Active) => {
+            receive(call, &session, request, true).await
+        }
+        // The answer was lost, and the sender says it again.
+        (Command::UploadAndFinalize | Command::Finalize, SessionState::Final(object)) => {
+            drain(request.into_body()).await;
+            let object = resource(call.bucket.public_name(), object);
+            standing(&session, json(StatusCode::OK, &object)?)
+        }
+        (Command::Upload, SessionState::Final(_)) => refused(&session, "The upload is finished."),
+        (_, SessionState::Cancelled) => refused(&session, "The upload was cancelled."),
+    }
+}
+
+async fn cancel(call: &Call<'_>, session: &UploadSession) -> Result<Response> {
+    let cancelled = session.cancel().await;
+    let now = call
+        .bucket
+        .session(session.id())
+        .await?
+        .ok_or_else(not_found)?;
+    match cancelled {
+        Ok(()) => standing(&now, Response::new(Body::empty())),
+        // It was finished since it was looked at.
+        Err(StorageError::SessionFinished) => refused(&now, "The upload is finished."),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes the bytes of one request, and with the last one makes the object.
+async fn receive(
+    call: &Call<'_>,
+    session: &UploadSession,
+    request: Request,
+    is_last: bool,
+) -> Result<Response> {
+    let offset = offset(request.headers())?.unwrap_or_else(|| session.received());
+    let mut writer = match session.append(offset).await {
+        Err(StorageError::OffsetMismatch { .. }) => {
+            return refused(session, "The bytes do not follow those before.");
+        }
+        writer => writer?,
+    };
+    let (mut body, mut end) = (request.into_body(), offset);
+    // A connection that breaks drops the writer, which keeps the whole blocks that came.
+    while let Some(piece) = body.chunk().await.transpose()? {
+        end += piece.len() as u64;
+        writer.write(piece).await?;
+    }
+    if !is_last {
+        let session = writer.close().await?;
+        return match session.received() < end {
+            false => standing(&session, Response::new(Body::empty())),
+            true => refused(
+                &session,
+                "A chunk that is not the last has a multiple of 262144 bytes.",
+            ),
+        };
+    }
+    match writer.finish().await {
+        Ok(object) => {
+            let session = call.bucket.session(session.id()).await?;
+            let object = resource(call.bucket.public_name(), &object);
+            let response = json(StatusCode::OK, &object)?;
+            standing(&session.ok_or_else(not_found)?, response)
+        }
+        Err(StorageError::LengthMismatch { .. }) => {
+            let session = call.bucket.session(session.id()).await?;
+            refused(
+                &session.ok_or_else(not_found)?,
+                "The upload is not as long as was declared.",
+            )
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where the sender takes its bytes to go; without one, they go behind those that are there.
+fn offset(headers: &HeaderMap) -> Result<Option<u64>> {
+    text(headers, "x-goog-upload-offset")
+        .map(|offset| offset.trim().parse())
+        .transpose()
+        .map_err(|error| bad_request("The offset is not a number.").because(error))
+}
+
+/// An answer to who will not read it before its request is sent.
+async fn drain(mut body: Body) {
+    while let Some(Ok(_)) = body.chunk().await {}
+}
+
+/// Says how far the upload is, which is how a sender knows where to go on.
+fn standing(session: &UploadSession, mut response: Response) -> Result<Response> {
+    let status = match session.state() {
+        SessionState::Active => "active",
+        SessionState::Final(_) => "final",
+        SessionState::Cancelled => "cancelled",
+    };
+    set(&mut response, STATUS, status);
+    set(&mut response, CHUNK_GRANULARITY, GRANULARITY);
+    response
+        .headers_mut()
+        .insert(RECEIVED, HeaderValue::from(session.received()));
+    Ok(response)
+}
+
+/// A refusal that the sender can make something of: it carries the standing too.
+fn refused(session: &UploadSession, message: &'static str) -> Result<Response> {
+    let code = ErrorCode::InvalidArgument.status();
+    let body = json!({"error": {"code": code.as_u16(), "message": message}});
+    standing(session, json(code, &body)?)
+}
