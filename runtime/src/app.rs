@@ -10,6 +10,7 @@ use crate::context::{Backends, InvocationId};
 use crate::forwarded::TrustedProxies;
 use crate::function::Function;
 use crate::health::Readiness;
+use crate::hosting::Hosting;
 use crate::identity::Verifiers;
 use crate::policy::cors::CorsPolicy;
 use crate::policy::rate::RateLimiter;
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub(crate) entries: Vec<Arc<Entry>>,
     /// For URLs that belong to no function.
     pub(crate) default_cors: Option<CorsPolicy>,
+    pub(crate) hosting: Option<Hosting>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) verifiers: Verifiers,
     pub(crate) backends: Arc<Backends>,
@@ -55,6 +57,7 @@ impl App {
     pub(crate) fn new(
         manifest: &Manifest,
         functions: Vec<(FunctionSpec, Function)>,
+        hosting: Option<Hosting>,
         (proxies, admin_token): (TrustedProxies, Option<Secret>),
         verifiers: Verifiers,
         backends: Backends,
@@ -84,6 +87,7 @@ impl App {
                 .default_cors
                 .as_ref()
                 .map(|cors| CorsPolicy::new(cors, None)),
+            hosting,
             proxies,
             verifiers,
             backends: Arc::new(backends),

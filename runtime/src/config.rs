@@ -2,7 +2,7 @@
 //! What it does is in manifest.toml. `docs` of each variable: the README's table.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use base64::Engine as _;
@@ -26,6 +26,8 @@ pub(crate) struct Config {
     /// The folder that holds buckets, ledger and the embedded database.
     pub(crate) base_path: PathBuf,
     pub(crate) database_url: Option<Secret>,
+    /// What the hosting folder is relative to: the folder of the manifest in use.
+    pub(crate) manifest_folder: PathBuf,
     pub(crate) overrides: Overrides,
     pub(crate) jwks_url: String,
     /// Where the keys of Google's OIDC tokens are, with which Pub/Sub and Eventarc send events.
@@ -96,6 +98,7 @@ impl Config {
                 // Unsigned tokens must not write to a real database.
                 Mode::Dev => None,
             },
+            manifest_folder: manifest_folder(),
             overrides: Overrides::from_environment(),
             jwks_url: url("FIREBASE_JWKS_URL", FIREBASE_KEYS)?,
             oidc_jwks_url: url("GOOGLE_JWKS_URL", GOOGLE_KEYS)?,
@@ -226,6 +229,15 @@ pub(crate) fn manifest_text(compiled_in: &str) -> anyhow::Result<(String, String
     };
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     Ok((path, text))
+}
+
+/// The folder of [`manifest_text`]'s file; that of the process for the one compiled in.
+pub(crate) fn manifest_folder() -> PathBuf {
+    let file = variable("MANIFEST").map(PathBuf::from);
+    file.as_deref()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new(""))
+        .to_owned()
 }
 
 /// The secrets that the functions list, from the environment or from `/etc/secrets/{name}`.

@@ -34,6 +34,7 @@ mod dispatch;
 mod edge;
 mod forwarded;
 mod health;
+mod hosting;
 mod invocation;
 mod policy;
 mod route;

@@ -1,5 +1,6 @@
 //! Opens everything that a server needs, in order, from its configuration and its manifest.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::config::{self, Config, Mode};
 use crate::context::Backends;
 use crate::database::{Database, DatabaseError, Settings};
 use crate::function::{Function, Registry};
+use crate::hosting::Hosting;
 use crate::identity::{
     Accounts, AccountsSettings, AppVerifier, KeySource, KeySourceSettings, SenderVerifier,
     ServiceAccount, Verifier, Verifiers,
@@ -44,11 +46,26 @@ pub(crate) async fn app(
     Ok(App::new(
         manifest,
         functions,
+        hosting(&config.manifest_folder, manifest)?,
         (config.proxies.clone(), config.admin_token.clone()),
         verifiers,
         backends,
         access_log,
     ))
+}
+
+/// `base`: the folder of the manifest.
+///
+/// # Errors
+/// When the folder of the files is not there, or a file that a rewrite leads to.
+pub(crate) fn hosting(base: &Path, manifest: &Manifest) -> anyhow::Result<Option<Hosting>> {
+    let Some(spec) = &manifest.hosting else {
+        return Ok(None);
+    };
+    let folder = base.join(&spec.public);
+    let hosting = Hosting::open(&folder, spec, &manifest.rewrites)
+        .with_context(|| format!("[hosting] public: the files in {}", folder.display()))?;
+    Ok(Some(hosting))
 }
 
 /// The functions of the manifest, each with its code.

@@ -45,6 +45,13 @@ impl Runtimes {
             services,
         })
     }
+
+    /// Ends both and waits for nothing: one that is simply dropped waits for its threads, which no async
+    /// code may.
+    pub(crate) fn end(self) {
+        self.functions.shutdown_background();
+        self.services.shutdown_background();
+    }
 }
 
 /// Wakes a worker ten times a second. When the worker that waits for the network goes on to run a

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use manifest::{Manifest, Rewrite};
+use manifest::Manifest;
 use tokio::net::TcpListener;
 
 use crate::config::{self, Config, Mode, Overrides};
@@ -57,8 +57,7 @@ pub(super) fn serve(
     });
     access_log.flush();
     // What still runs was cut off by the server; nobody waits for it here.
-    runtimes.functions.shutdown_background();
-    runtimes.services.shutdown_background();
+    runtimes.end();
     served
 }
 
@@ -77,15 +76,10 @@ pub(super) fn manifest_of(registry: &Registry, overrides: &Overrides) -> anyhow:
         manifest.project.id.clone_from(project);
     }
     if let Some(target) = &overrides.function_target {
-        let spec = manifest.functions.get(target).with_context(|| {
-            format!("FUNCTION_TARGET is {target:?}, and {name} has no such function")
-        })?;
-        let everything = Rewrite {
-            source: "/**".to_owned(),
-            function: target.clone(),
-            line: spec.line,
-        };
-        manifest.rewrites.insert(0, everything);
+        if !manifest.functions.contains_key(target) {
+            bail!("FUNCTION_TARGET is {target:?}, and {name} has no such function");
+        }
+        manifest.target = Some(target.clone());
     }
     Ok(manifest)
 }

@@ -1,6 +1,7 @@
 use http::Method;
 
 use super::*;
+use crate::error::Error;
 
 const MANIFEST: &str = r#"
 manifest = 1
@@ -50,7 +51,7 @@ fn lookup(host: &str, method: &Method, path: &str) -> Result<(String, String), u
     let uri: Uri = path.parse().expect("a URI");
     let found = table
         .lookup(host, method, uri.path())
-        .map_err(|unmatched| unmatched.error.status().as_u16())?;
+        .map_err(|unmatched| Error::from(unmatched).status().as_u16())?;
     Ok((
         specs[found.function].name.clone(),
         found.seen_uri(&uri).to_string(),

@@ -53,6 +53,8 @@ pub struct Environment {
     pub trusted_proxies: Option<&'static str>,
     /// ADMIN_TOKEN
     pub admin_token: Option<&'static str>,
+    /// The folder of MANIFEST, where the hosting folder is.
+    pub manifest_folder: PathBuf,
 }
 
 /// As `router dev` would be configured, on a free port, with its data in `folder`.
@@ -72,6 +74,7 @@ fn config(folder: &Folder, environment: &Environment) -> anyhow::Result<Config> 
         admin_token: environment
             .admin_token
             .map(|token| Secret::new(token.to_owned())),
+        manifest_folder: environment.manifest_folder.clone(),
         overrides: Overrides::default(),
         log_level: "info".to_owned(),
     })

@@ -7,10 +7,10 @@ use crate::model::{Access, AccessRule, ObjectNameTemplate};
 use crate::reader::{Table, Text};
 
 const WHO: [(&str, Access); 4] = [
-    ("owner", Access::Owner),
-    ("signed_in", Access::SignedIn),
-    ("anyone", Access::Anyone),
-    ("nobody", Access::Nobody),
+    (Access::Owner.as_str(), Access::Owner),
+    (Access::SignedIn.as_str(), Access::SignedIn),
+    (Access::Anyone.as_str(), Access::Anyone),
+    (Access::Nobody.as_str(), Access::Nobody),
 ];
 
 /// How the model writes the owner's segment, whatever the bucket calls it.
