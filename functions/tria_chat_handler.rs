@@ -98,7 +98,7 @@ fn unknown_caller(error: AuthError) -> Refusal {
         ),
         // Not 401, which auth_sync answers: its clients have always been told so.
         AuthError::Rejected(_) => (StatusCode::FORBIDDEN, "Invalid or expired token."),
-        AuthError::KeysUnavailable => return Refusal::Error(error.into()),
+        AuthError::Unavailable(_) => return Refusal::Error(error.into()),
     };
     let body = json!({"status": "error", "message": message});
     worded(status, &body).unwrap_or_else(Refusal::Error)

@@ -133,7 +133,9 @@ async fn identify(
         return Ok(Err(AuthError::Missing));
     }
     let caller = match &spec.trigger {
-        Trigger::Http(_) | Trigger::Callable(_) => app.verifiers.users.verify(headers).await,
+        Trigger::Http(_) | Trigger::Callable(_) => {
+            app.verifiers.user(headers, spec.check_revoked).await
+        }
         Trigger::Storage(_) | Trigger::Event(_) => {
             let senders = &app.verifiers.senders;
             senders.verify(headers, spec.senders.as_ref()).await
@@ -157,7 +159,7 @@ fn is_callable(spec: &FunctionSpec) -> bool {
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::KeysUnavailable => {
+            AuthError::Unavailable(_) => {
                 Self::new(ErrorCode::Unavailable, "Tokens cannot be checked now.")
             }
             AuthError::Missing | AuthError::Malformed | AuthError::Rejected(_) => {
