@@ -55,6 +55,7 @@ mod events;
 mod ledger;
 mod storage;
 
+mod address;
 mod failpoint;
 mod pace;
 mod telemetry;
