@@ -211,7 +211,7 @@ async fn an_answer_that_never_ends_is_given_up_when_its_time_is_over() {
         calls: Arc::default(),
     };
     tokio::spawn(drip(listener));
-    let context = context().await;
+    let context = context(&provider).await;
     let mut pieces = client(&context, &provider)
         .stream(&question())
         .await
