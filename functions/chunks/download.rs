@@ -5,7 +5,7 @@ use runtime::{
 };
 
 use super::Folder;
-use super::content::{self, encoded, insert, insert_said};
+use super::content::{encoded, insert, insert_said, representation};
 use super::filename::Filename;
 
 pub(super) async fn answer(context: &Context, request: &Request) -> Result<Response> {
@@ -14,7 +14,7 @@ pub(super) async fn answer(context: &Context, request: &Request) -> Result<Respo
     let found = folder.bucket.open(&folder.object(&filename)?).await?;
     let (object, reader) =
         found.ok_or_else(|| Error::new(ErrorCode::NotFound, "Chunk not found"))?;
-    content::answer(request, &object, &reader, described(&object, &filename)?)
+    representation(&object, reader).answer(request, described(&object, &filename)?)
 }
 
 /// The headers that do not depend on the request. `attachment` always: what a user uploaded never

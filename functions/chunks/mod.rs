@@ -10,7 +10,6 @@ mod download;
 mod filename;
 mod form;
 mod permission;
-mod range;
 mod upload;
 mod upload_url;
 mod v0;
