@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use runtime::{HeaderValue, MetadataChange, Object, PutOptions, Result};
@@ -85,6 +87,8 @@ pub(super) fn resource<'o>(bucket: &'o str, object: &'o Object) -> impl Serializ
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Said {
     pub(super) name: Option<String>,
+    /// Of the bytes that are uploaded, in base64.
+    md5_hash: Value,
     #[serde(deserialize_with = "given")]
     content_type: Option<Option<String>>,
     #[serde(deserialize_with = "given")]
@@ -140,16 +144,19 @@ impl Said {
 
     /// For a new object of that name: shown in its place under its own name, unless said otherwise.
     /// `content_type` is what the request said of the bytes beside the JSON.
+    ///
+    /// # Errors
+    /// 400 for a hash that is none.
     pub(super) fn options(
         self,
         name: &str,
         content_type: Option<String>,
         content_length: Option<u64>,
-    ) -> PutOptions {
+    ) -> Result<PutOptions> {
         let file = name.rsplit('/').next().unwrap_or(name);
         let disposition = || format!("inline; filename*=utf-8''{}", encoded(file));
         let text = |said: Option<Option<String>>| said.flatten().filter(|text| !text.is_empty());
-        PutOptions {
+        Ok(PutOptions {
             content_type: text(self.content_type)
                 .or(content_type)
                 .or_else(|| Some("application/octet-stream".to_owned())),
@@ -161,7 +168,8 @@ impl Said {
                 .filter_map(|(key, value)| Some((key, value?)))
                 .collect(),
             content_length,
-        }
+            md5: md5(&self.md5_hash)?,
+        })
     }
 
     /// To an object as it is now, whose tokens stay.
@@ -180,6 +188,20 @@ impl Said {
             clear_metadata,
             metadata,
         }
+    }
+}
+
+/// Null is none.
+fn md5(said: &Value) -> Result<Option<[u8; 16]>> {
+    if said.is_null() {
+        return Ok(None);
+    }
+    let hash = said
+        .as_str()
+        .and_then(|text| BASE64_STANDARD.decode(text).ok());
+    match hash.map(<[u8; 16]>::try_from) {
+        Some(Ok(hash)) => Ok(Some(hash)),
+        _ => Err(bad_request("The md5Hash is not an MD5 in base64.")),
     }
 }
 
@@ -280,6 +302,7 @@ mod tests {
     fn an_upload_is_given_what_it_does_not_say() {
         let said = Said::read(b"").unwrap();
         let options = said.options("a/\u{fc} b.txt", Some("text/plain".to_owned()), Some(5));
+        let options = options.unwrap();
         let expected = PutOptions {
             content_type: Some("text/plain".to_owned()),
             content_disposition: Some("inline; filename*=utf-8''%C3%BC%20b.txt".to_owned()),
@@ -287,7 +310,7 @@ mod tests {
             ..PutOptions::default()
         };
         assert_eq!(options, expected);
-        let unknown = Said::default().options("a", None, None);
+        let unknown = Said::default().options("a", None, None).unwrap();
         assert_eq!(
             unknown.content_type.as_deref(),
             Some("application/octet-stream")
@@ -300,7 +323,7 @@ mod tests {
             "name": "a", "contentType": "video/webm", "cacheControl": "no-store",
             "contentDisposition": "attachment", "contentEncoding": "gzip", "contentLanguage": "de",
             "metadata": {"k": "v", "n": 5, "gone": null, TOKENS: "guessable"},
-            "size": "9", "md5Hash": "x", "unknown": [1],
+            "size": "9", "md5Hash": "XUFAKrxLKna5cZ2REBfFkg==", "unknown": [1],
         });
         let said = Said::read(json.to_string().as_bytes()).unwrap();
         assert_eq!(said.name.as_deref(), Some("a"));
@@ -312,8 +335,23 @@ mod tests {
             content_language: Some("de".to_owned()),
             metadata: with_metadata(&[("k", "v"), ("n", "5")]).metadata,
             content_length: None,
+            md5: Some(object().md5),
         };
-        assert_eq!(said.options("a", Some("x/y".to_owned()), None), expected);
+        let options = said.options("a", Some("x/y".to_owned()), None);
+        assert_eq!(options.unwrap(), expected);
+    }
+
+    #[test]
+    fn a_hash_that_is_none_is_refused_for_an_upload_and_passed_over_in_a_change() {
+        let said = |hash: Value| Said::read(json!({"md5Hash": hash}).to_string().as_bytes());
+        for hash in [json!("x"), json!("AAAA"), json!(""), json!(5)] {
+            let refused = said(hash.clone()).unwrap().options("a", None, None);
+            assert_eq!(refused.unwrap_err().status().as_u16(), 400, "{hash}");
+            let change = said(hash).unwrap().change(&object());
+            assert!(change.metadata.is_empty());
+        }
+        let none = said(Value::Null).unwrap().options("a", None, None);
+        assert_eq!(none.unwrap().md5, None);
     }
 
     #[test]
