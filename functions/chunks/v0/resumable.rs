@@ -129,7 +129,7 @@ async fn cancel(call: &Call<'_>, session: &UploadSession) -> Result<Response> {
         .await?
         .ok_or_else(not_found)?;
     match cancelled {
-        Ok(()) => standing(&now, Response::new(Body::empty())),
+        Ok(_) => standing(&now, Response::new(Body::empty())),
         // It was finished since it was looked at.
         Err(StorageError::SessionFinished) => refused(&now, "The upload is finished."),
         Err(error) => Err(error.into()),

@@ -203,18 +203,19 @@ impl UploadSession {
         .await
     }
 
-    /// Ends the session without an object. One that is cancelled already is fine.
+    /// Ends the session without an object. Returns whether it was active until now: of several who
+    /// cancel it, one is told so.
     ///
     /// # Errors
     /// [`StorageError::SessionFinished`]
-    pub async fn cancel(&self) -> Result<(), StorageError> {
+    pub async fn cancel(&self) -> Result<bool, StorageError> {
         let this = self.clone();
         uninterrupted(async move {
             if ending::cancel(&this.bucket, &this.row.id).await? {
-                return Ok(());
+                return Ok(true);
             }
             match this.ended().await? {
-                StorageError::SessionCancelled => Ok(()),
+                StorageError::SessionCancelled => Ok(false),
                 error => Err(error),
             }
         })

@@ -109,8 +109,8 @@ async fn a_cancelled_session_leaves_nothing_and_stays_cancelled() {
     let session = start_session(&bucket, "U1/a", None).await;
     let mut writer = session.append(0).await.unwrap();
     writer.write(pattern(2 * BLOCK)).await.unwrap();
-    session.cancel().await.unwrap();
-    session.cancel().await.unwrap();
+    assert!(session.cancel().await.unwrap());
+    assert!(!session.cancel().await.unwrap());
     assert!(disk.staged().is_empty());
     assert!(writer.write("more".into()).await.is_err());
     assert!(writer.finish().await.is_err());
