@@ -33,6 +33,9 @@ pub(super) const OBJECT: &str = "/v0/b/{bucket}/o/{*object}";
 /// Bytes of JSON that one request may bring; Cloud Storage keeps 8 KiB of custom metadata.
 const LONGEST_JSON: usize = 32 << 10;
 
+/// What somebody reads who is known, and may not.
+const DENIED: &str = "Permission denied.";
+
 /// What every operation looks at.
 struct Call<'c> {
     context: &'c Context,
@@ -104,7 +107,7 @@ impl<'c> Call<'c> {
     /// Refuses unless the caller may do that with the object, whether or not it exists.
     fn check(&self, operation: Operation, name: &ObjectName) -> Result<()> {
         permission::check(self.context, &self.bucket, operation, name)
-            .map_err(|denial| denial.worded("Permission denied."))
+            .map_err(|denial| denial.worded(DENIED))
     }
 }
 
