@@ -160,6 +160,7 @@ mod tests {
     #[test]
     fn a_caller_reads_a_fixed_text_and_never_the_cause() {
         let secret = || io::Error::other("/data/user_chunks/U1");
+        let errno = |code| io::Error::from_raw_os_error(code).into();
         for (error, status, message) in [
             (StorageError::InvalidName, 400, "Invalid object name"),
             (
@@ -172,16 +173,8 @@ mod tests {
                 413,
                 "The storage quota is used up",
             ),
-            (
-                io::Error::from_raw_os_error(nix::libc::ENOSPC).into(),
-                507,
-                "The storage is full",
-            ),
-            (
-                io::Error::from_raw_os_error(nix::libc::EDQUOT).into(),
-                507,
-                "The storage is full",
-            ),
+            (errno(nix::libc::ENOSPC), 507, "The storage is full"),
+            (errno(nix::libc::EDQUOT), 507, "The storage is full"),
             (
                 StorageError::OffsetMismatch { received: 7 },
                 400,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{media, multipart, object, objects, refusal, send, signed_in, upload};
+use super::{escaped, media, multipart, object, objects, refusal, send, signed_in, upload};
 use crate::harness::{Answer, Call, Launch, ORIGIN, Router, Token};
 
 const NAME: &str = "user_uploads/U1/a.txt";
@@ -144,6 +144,7 @@ async fn a_full_disk_may_be_tried_again() {
 }
 
 const RULES: &str = r#"[
+    { objects = "public/**", read = "anyone", write = "signed_in" },
     { objects = "user_uploads/{uid}/public/**", read = "anyone", write = "signed_in" },
     { objects = "user_uploads/{uid}/**", read = "signed_in", write = "owner" },
 ]"#;
@@ -199,20 +200,19 @@ async fn what_anyone_may_read_takes_no_token_and_no_bad_one() {
     let rules = RULES.replace('\n', " ");
     let launch = Launch::new().set("buckets.chunks", "access", &rules);
     let router = launch.start().await;
-    let public = "user_uploads/U1/public/logo.svg";
-    upload(&router, public, json!({}), b"<svg/>").await;
-    let list = format!(
-        "{}?prefix=user_uploads%2FU1%2Fpublic%2F&delimiter=%2F",
-        objects()
-    );
-    for target in [object(public), media(public), list] {
-        let reply = router.get(&target).send().await;
-        assert_eq!(reply.status, 200, "{reply:?}");
-        let reply = router.get(&target).bearer("garbage").send().await;
-        refusal(&reply, 401);
+    for folder in ["user_uploads/U1/public/", "public/"] {
+        let public = &format!("{folder}logo.svg");
+        upload(&router, public, json!({}), b"<svg/>").await;
+        let list = format!("{}?prefix={}&delimiter=%2F", objects(), escaped(folder));
+        for target in [object(public), media(public), list] {
+            let reply = router.get(&target).send().await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+            let reply = router.get(&target).bearer("garbage").send().await;
+            refusal(&reply, 401);
+        }
+        let write = multipart(&router, public, &json!({}), b"x");
+        refusal(&write.send().await, 401);
     }
-    let write = multipart(&router, public, &json!({}), b"x");
-    refusal(&write.send().await, 401);
     refusal(
         &send(router.get(&format!("{}?prefix=", objects()))).await,
         403,
