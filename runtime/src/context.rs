@@ -4,16 +4,16 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use manifest::FunctionSpec;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::app::Entry;
 use crate::callable;
 use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
 use crate::events::{self, CloudEvent};
 use crate::forwarded::Client;
-use crate::identity::{AuthError, Device, Principal};
+use crate::identity::{AuthError, Principal};
 use crate::outbound::Outbound;
 use crate::route::Parameters;
 use crate::secrets::Secrets;
@@ -30,7 +30,7 @@ pub struct Context {
 }
 
 struct Inner {
-    function: Arc<FunctionSpec>,
+    function: Arc<Entry>,
     backends: Arc<Backends>,
     invoked: Invoked,
 }
@@ -39,7 +39,10 @@ struct Inner {
 pub(crate) struct Invoked {
     pub(crate) invocation: InvocationId,
     pub(crate) caller: Result<Arc<Principal>, AuthError>,
-    pub(crate) device: Device,
+    /// That App Check vouches for.
+    pub(crate) app: Option<Arc<str>>,
+    /// See [`Context::instance_id_token`].
+    pub(crate) instance_id: Option<String>,
     /// `None` for the delivery of an event.
     pub(crate) client: Option<Client>,
     pub(crate) parameters: Parameters,
@@ -56,7 +59,8 @@ impl Invoked {
         Self {
             invocation,
             caller: Err(AuthError::Missing),
-            device: Device::default(),
+            app: None,
+            instance_id: None,
             client: None,
             parameters: Parameters::default(),
             deadline,
@@ -83,14 +87,25 @@ impl InvocationId {
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// The same in as few numbers as it fits into.
+    pub(crate) fn words(self) -> [u64; 3] {
+        let (words, _) = self.0.as_chunks();
+        std::array::from_fn(|index| u64::from_ne_bytes(words[index]))
+    }
+
+    pub(crate) fn from_words(words: [u64; 3]) -> Self {
+        let mut digits = [0; 24];
+        let (chunks, _) = digits.as_chunks_mut();
+        for (chunk, word) in chunks.iter_mut().zip(words) {
+            *chunk = word.to_ne_bytes();
+        }
+        Self(digits)
+    }
 }
 
 impl Context {
-    pub(crate) fn new(
-        function: Arc<FunctionSpec>,
-        backends: Arc<Backends>,
-        invoked: Invoked,
-    ) -> Self {
+    pub(crate) fn new(function: Arc<Entry>, backends: Arc<Backends>, invoked: Invoked) -> Self {
         Self {
             inner: Arc::new(Inner {
                 function,
@@ -109,9 +124,8 @@ impl Context {
         }
     }
 
-    /// The function's name in the manifest.
-    pub(crate) fn function(&self) -> &str {
-        &self.inner.function.name
+    pub(crate) fn function(&self) -> &Arc<Entry> {
+        &self.inner.function
     }
 
     /// The verified caller, or why there is none. With `auth = "required"` it is always `Ok`; with
@@ -126,15 +140,15 @@ impl Context {
         }
     }
 
-    /// The App Check token that came with the request, when it can be read as one. Nobody verified it: it
-    /// proves nothing of the app.
-    pub fn app_check(&self) -> Option<&str> {
-        self.inner.invoked.device.app_check.as_deref()
+    /// The id of the app that the request comes from, `1:1234567890:web:321abc`, which App Check vouches
+    /// for. `None` without `app_check = "required"`: then nobody looked.
+    pub fn app(&self) -> Option<&str> {
+        self.inner.invoked.app.as_deref()
     }
 
     /// The registration of the caller's device with Cloud Messaging, as its SDK sent it; not verified.
     pub fn instance_id_token(&self) -> Option<&str> {
-        self.inner.invoked.device.instance_id.as_deref()
+        self.inner.invoked.instance_id.as_deref()
     }
 
     /// The address that the request came from, as far as it can be trusted: the connection's other end,
@@ -159,7 +173,7 @@ impl Context {
     /// # Errors
     /// Internal, when the entry names another one, or none.
     pub fn bucket(&self, name: &str) -> Result<Bucket> {
-        let function = &self.inner.function;
+        let function = &self.inner.function.spec;
         let named = function.bucket.as_deref() == Some(name);
         named
             .then(|| self.inner.backends.storage.bucket(name))
@@ -177,10 +191,11 @@ impl Context {
     /// # Errors
     /// Internal, when the entry does not list it.
     pub fn secret(&self, name: &str) -> Result<Option<&str>> {
-        if !self.inner.function.secrets.iter().any(|s| s.name == name) {
+        let function = &self.inner.function.spec;
+        if !function.secrets.iter().any(|s| s.name == name) {
             return Err(Error::internal(format!(
                 "[functions.{}] does not list the secret {name}",
-                self.inner.function.name
+                function.name
             )));
         }
         Ok(self.inner.backends.secrets.get(name))
@@ -190,6 +205,7 @@ impl Context {
     pub fn flag(&self, name: &str) -> bool {
         self.inner
             .function
+            .spec
             .flags
             .get(name)
             .copied()
@@ -206,7 +222,7 @@ impl Context {
         } = &*self.inner;
         Outbound {
             client: &backends.http,
-            function,
+            function: &function.spec,
             secrets: &backends.secrets,
             deadline: invoked.deadline,
             trace: invoked.trace.as_deref(),
@@ -233,7 +249,7 @@ impl Context {
     /// One more of the counter `{metric}_total{function="…",cause="{label}"}` of `GET /metrics`. `metric`
     /// consists of `a` to `z` and `_`. For what happens rarely: it takes a lock.
     pub fn count(&self, metric: &'static str, label: &'static str) {
-        let function = &self.inner.function.name;
+        let function = &self.inner.function.spec.name;
         self.inner.backends.causes.count(metric, function, label);
     }
 

@@ -19,6 +19,7 @@ use crate::context::InvocationId;
 use crate::error::{Error, Result};
 use crate::forwarded::{self, Client};
 use crate::function::{Response, Signature};
+use crate::hosting::rewritten;
 use crate::policy::cors;
 use crate::respond::{Telling, told_status};
 use crate::route::{RouteMatch, Unmatched};
@@ -50,7 +51,7 @@ pub(crate) async fn respond(
     }
     let status = told_status(&response);
     match function {
-        Some(index) => app.entries[index].responses.count(status),
+        Some(index) => app.entries[index].counts.responses.count(status),
         None => app.responses.count(status),
     }
     app.access_log.record(&Line {
@@ -70,7 +71,7 @@ async fn answer(
     app: &Arc<App>,
     id: InvocationId,
     client: Client,
-    request: HttpRequest<Incoming>,
+    mut request: HttpRequest<Incoming>,
 ) -> (Option<usize>, Response) {
     let host = match edge::check(&request) {
         Ok(host) => host,
@@ -79,12 +80,18 @@ async fn answer(
     let method = cors::requested_method(request.method(), request.headers());
     let path = request.uri().path();
     let route = match health::owns(app, path) {
+        true if health::is_file(path) => Err(Unmatched::hosted(None)),
         true => Err(Unmatched::not_found()),
         false => app.routes.lookup(host, &method, path),
     };
+    let file = match &app.hosting {
+        Some(hosting) => hosting.answer(&request, &route).await,
+        None => None,
+    };
     let function = match &route {
+        _ if file.is_some() => None,
         Ok(route) => Some(route.function),
-        Err(unmatched) => unmatched.function,
+        Err(unmatched) => unmatched.function(),
     };
     let entry = function.map(|index| &*app.entries[index]);
     let cors = match entry {
@@ -96,12 +103,16 @@ async fn answer(
         .map(|cors| cors.answer(request.headers()))
         .unwrap_or_default();
 
-    let mut response = match (preflight, route) {
-        (Some(preflight), _) => preflight,
+    let mut response = match (preflight.or(file), route) {
+        (Some(response), _) => response,
+        (None, Ok(route)) if route.rewritten => {
+            rewritten::prepare(&mut request);
+            rewritten::finish(call(app, id, client, route, request).await)
+        }
         (None, Ok(route)) => call(app, id, client, route, request).await,
         (None, Err(unmatched)) => match health::answer(app, &request).await {
             Some(response) => response,
-            None => refuse(unmatched.error, telling(&request, entry), request),
+            None => refuse(unmatched.into(), telling(&request, entry), request),
         },
     };
     cors.apply(&mut response);
@@ -128,12 +139,8 @@ async fn call(
         Ok(admitted) => {
             let request = invocation::seen(request, uri, &entry.spec.limits);
             match &entry.function.0 {
-                Signature::Http(_) => {
-                    invocation::run_http(&entry.function, admitted, request).await
-                }
-                Signature::Event(_) => {
-                    invocation::run_posted_event(&entry.function, admitted, request).await
-                }
+                Signature::Http(_) => invocation::run_http(admitted, request).await,
+                Signature::Event(_) => invocation::run_posted_event(admitted, request).await,
             }
         }
     };

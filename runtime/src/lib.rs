@@ -27,6 +27,7 @@ mod config;
 mod open;
 mod process;
 mod run;
+mod watchdog;
 
 mod app;
 mod connection;
@@ -34,6 +35,7 @@ mod dispatch;
 mod edge;
 mod forwarded;
 mod health;
+mod hosting;
 mod invocation;
 mod policy;
 mod route;

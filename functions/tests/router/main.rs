@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod app_check;
 mod auth_sync;
 mod blueprint;
 mod chat;
@@ -34,6 +35,7 @@ mod paths;
 mod process_chunk;
 mod ranges;
 mod resumable;
+mod revocation;
 mod storage_v0;
 mod upload;
 mod upload_abandoned;

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use manifest::{Manifest, Rewrite};
+use manifest::Manifest;
 use tokio::net::TcpListener;
 
 use crate::config::{self, Config, Mode, Overrides};
@@ -41,7 +41,7 @@ pub(super) fn serve(
         Mode::Serve => Format::Json,
         Mode::Dev => Format::Text,
     };
-    let runtimes = Runtimes::start().context("cannot start the threads")?;
+    let mut runtimes = Runtimes::start().context("cannot start the threads")?;
     let access_log = AccessLog::start(format).context("cannot start the access log")?;
     let services = runtimes.services.handle().clone();
     let served = runtimes.functions.block_on(async {
@@ -52,13 +52,14 @@ pub(super) fn serve(
         let address = listener.local_addr()?;
         tracing::info!("listening on http://{address}");
         listening(address);
-        run::until(process::stop_signal(), listener, Arc::new(app)).await;
-        anyhow::Ok(())
+        tokio::select! {
+            () = run::until(process::stop_signal(), listener, Arc::new(app)) => Ok(()),
+            () = runtimes.watchdog.stuck() => bail!("functions that do not yield hold all workers"),
+        }
     });
     access_log.flush();
     // What still runs was cut off by the server; nobody waits for it here.
-    runtimes.functions.shutdown_background();
-    runtimes.services.shutdown_background();
+    runtimes.end();
     served
 }
 
@@ -77,15 +78,10 @@ pub(super) fn manifest_of(registry: &Registry, overrides: &Overrides) -> anyhow:
         manifest.project.id.clone_from(project);
     }
     if let Some(target) = &overrides.function_target {
-        let spec = manifest.functions.get(target).with_context(|| {
-            format!("FUNCTION_TARGET is {target:?}, and {name} has no such function")
-        })?;
-        let everything = Rewrite {
-            source: "/**".to_owned(),
-            function: target.clone(),
-            line: spec.line,
-        };
-        manifest.rewrites.insert(0, everything);
+        if !manifest.functions.contains_key(target) {
+            bail!("FUNCTION_TARGET is {target:?}, and {name} has no such function");
+        }
+        manifest.target = Some(target.clone());
     }
     Ok(manifest)
 }

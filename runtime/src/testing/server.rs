@@ -60,7 +60,13 @@ impl TestServer {
         let access_log = AccessLog::start(Format::Json)?;
         let runtimes = Runtimes::start()?;
         let services = runtimes.services.handle().clone();
-        let app = open::app(registry, &config, &manifest, services, access_log).await?;
+        let app = match open::app(registry, &config, &manifest, services, access_log).await {
+            Ok(app) => app,
+            Err(error) => {
+                runtimes.end();
+                return Err(error);
+            }
+        };
         let listener = std::net::TcpListener::bind(config.address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -134,14 +140,8 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        // A runtime that is simply dropped waits for its threads, which no async test may.
-        if let Some(Runtimes {
-            functions,
-            services,
-        }) = self.runtimes.take()
-        {
-            functions.shutdown_background();
-            services.shutdown_background();
+        if let Some(runtimes) = self.runtimes.take() {
+            runtimes.end();
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::limits::{self, CorsChoice, Defaults};
+use super::proofs::{self, Proofs};
 use super::trigger;
 use super::{Defined, TriggerKind, auth, choice, egress, rate, resolve, senders};
 use crate::fault::{Code, Faults};
@@ -14,7 +15,7 @@ use crate::names;
 use crate::reader::{Table, Text};
 use crate::spelling::one_of;
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 23] = [
     "http",
     "callable",
     "storage",
@@ -22,6 +23,8 @@ const KEYS: [&str; 21] = [
     "aliases",
     "auth",
     "public",
+    "app_check",
+    "check_revoked",
     "cors",
     "timeout",
     "max_body",
@@ -39,13 +42,16 @@ const KEYS: [&str; 21] = [
 ];
 
 const BY_REQUEST: &[TriggerKind] = &[TriggerKind::Http, TriggerKind::Callable, TriggerKind::Event];
+const BY_APP: &[TriggerKind] = &[TriggerKind::Http, TriggerKind::Callable];
 const BY_EVENT: &[TriggerKind] = &[TriggerKind::Storage, TriggerKind::Event];
 
 /// The keys that not every kind of trigger gives a meaning to.
-const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 8] = [
+const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 10] = [
     ("auth", BY_REQUEST),
     ("public", BY_REQUEST),
-    ("cors", &[TriggerKind::Http, TriggerKind::Callable]),
+    ("app_check", BY_APP),
+    ("check_revoked", BY_APP),
+    ("cors", BY_APP),
     ("max_body", BY_REQUEST),
     ("rate_limit", BY_REQUEST),
     // A callable's refusals are Firebase's, or its SDKs would not read them.
@@ -161,6 +167,8 @@ fn read_spec(
         trigger,
         aliases: owned(aliases),
         auth: callers.auth?,
+        app_check: callers.proofs.app_check,
+        check_revoked: callers.proofs.check_revoked,
         senders: callers.senders,
         cors: callers.cors,
         limits,
@@ -178,6 +186,7 @@ fn read_spec(
 /// Who may call, from which pages, and how often.
 struct Callers {
     auth: Option<Auth>,
+    proofs: Proofs,
     senders: Option<Senders>,
     cors: Option<Cors>,
     rate_limit: Option<RateLimit>,
@@ -210,6 +219,7 @@ fn read_callers(
     };
     Callers {
         auth,
+        proofs: proofs::read(table, kind, auth, faults),
         senders,
         cors,
         rate_limit: rate::read(table, kind, scope.defaults, faults),

@@ -112,11 +112,11 @@ async fn an_upload_that_would_not_leave_enough_free_is_refused_at_once() {
 }
 
 /// A file system of its own, which ends with this value.
-struct SmallDisk(PathBuf);
+pub(super) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// `None`: this machine does not let the test mount one.
-    fn mount(path: &Path) -> Option<Self> {
+    pub(super) fn mount(path: &Path) -> Option<Self> {
         let mut mount = Command::new("mount");
         mount
             .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
@@ -193,7 +193,7 @@ async fn parallel_uploads_are_admitted_as_far_as_the_disk_holds_all_of_them() {
     for refused in refused {
         assert!(matches!(refused.err(), Some(StorageError::DiskFull)));
     }
-    let finished = admitted.into_iter().map(async |upload| {
+    let finished = admitted.into_iter().map(|upload| async {
         let mut upload = upload?;
         upload.write(pattern(SIZE)).await?;
         upload.finish().await
@@ -211,14 +211,17 @@ async fn parallel_uploads_that_declare_nothing_leave_what_must_stay_free() {
         return;
     };
     let shared = room() as usize;
-    let uploads = (0..24).map(async |at| {
-        let options = PutOptions::default();
-        let mut upload = bucket.put(name(&format!("U1/{at}")), options).await?;
-        for _ in 0..4 {
-            upload.write(pattern(BLOCK)).await?;
-            room();
+    let uploads = (0..24).map(|at| {
+        let (bucket, room) = (&bucket, &room);
+        async move {
+            let options = PutOptions::default();
+            let mut upload = bucket.put(name(&format!("U1/{at}")), options).await?;
+            for _ in 0..4 {
+                upload.write(pattern(BLOCK)).await?;
+                room();
+            }
+            Ok(upload)
         }
-        Ok(upload)
     });
     // Nothing is finished yet: the ledger would grow on the same disk.
     let (written, refused): (Vec<_>, Vec<_>) =

@@ -19,7 +19,7 @@ fn events(disk: &Disk) -> Vec<(String, Value)> {
     events.collect()
 }
 
-fn kinds(disk: &Disk) -> Vec<String> {
+pub(super) fn kinds(disk: &Disk) -> Vec<String> {
     events(disk).into_iter().map(|(kind, _)| kind).collect()
 }
 

@@ -9,6 +9,7 @@ mod metadata;
 mod protocol;
 mod reading;
 mod session_endings;
+mod session_kills;
 mod session_kit;
 mod session_limits;
 mod sessions;
@@ -35,17 +36,7 @@ impl Disk {
         let folder = tempfile::tempdir().unwrap();
         Self {
             path: folder.path().to_owned(),
-            spec: BucketSpec {
-                name: "chunks".to_owned(),
-                root: "user_chunks".to_owned(),
-                object_name: ObjectNameTemplate {
-                    prefix: "user_uploads/".to_owned(),
-                },
-                max_object: 64 << 20,
-                quota_per_user: None,
-                access: Vec::new(),
-                min_free: 0,
-            },
+            spec: spec(),
             _folder: folder,
         }
     }
@@ -58,8 +49,7 @@ impl Disk {
     }
 
     async fn start(&self) -> Result<Storage, StorageError> {
-        let specs = BTreeMap::from([("chunks".to_owned(), self.spec.clone())]);
-        Storage::open(&self.path, &specs, Announcer::default()).await
+        open(&self.path, &self.spec).await
     }
 
     async fn open(&self) -> Bucket {
@@ -99,6 +89,25 @@ impl Disk {
         while !self.staged().is_empty() {
             tokio::task::yield_now().await;
         }
+    }
+}
+
+async fn open(path: &Path, spec: &BucketSpec) -> Result<Storage, StorageError> {
+    let specs = BTreeMap::from([(spec.name.clone(), spec.clone())]);
+    Storage::open(path, &specs, Announcer::default()).await
+}
+
+fn spec() -> BucketSpec {
+    BucketSpec {
+        name: "chunks".to_owned(),
+        root: "user_chunks".to_owned(),
+        object_name: ObjectNameTemplate {
+            prefix: "user_uploads/".to_owned(),
+        },
+        max_object: 64 << 20,
+        quota_per_user: None,
+        access: Vec::new(),
+        min_free: 0,
     }
 }
 

@@ -168,9 +168,8 @@ async fn a_session_is_known_in_its_own_bucket_alone() {
     drop((session, bucket));
     assert!(id.len() >= 32, "{id}");
     disk.spec.name = "others".to_owned();
-    let specs = BTreeMap::from([("others".to_owned(), disk.spec.clone())]);
     let storage = loop {
-        match Storage::open(&disk.path, &specs, Announcer::default()).await {
+        match disk.start().await {
             Ok(storage) => break storage,
             Err(_) => tokio::task::yield_now().await,
         }

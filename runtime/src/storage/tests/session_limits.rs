@@ -1,5 +1,6 @@
 use jiff::{SignedDuration, ToSpan};
 
+use super::limits::SmallDisk;
 use super::*;
 
 fn declared(length: u64) -> PutOptions {
@@ -242,4 +243,43 @@ async fn a_session_that_would_not_leave_enough_free_is_refused_at_once_and_when_
     let session = bucket.session(&id).await.unwrap().unwrap();
     let writer = session.append(0).await.unwrap();
     writer.finish().await.unwrap();
+}
+
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+async fn a_session_that_met_a_full_disk_goes_on_when_there_is_room() {
+    let disk = Disk::new();
+    let Some(_mounted) = SmallDisk::mount(&disk.path) else {
+        eprintln!("SKIPPED: cannot mount a tmpfs here");
+        return;
+    };
+    let bucket = disk.open().await;
+    fs::write(disk.path.join("other"), pattern(6 << 20)).unwrap();
+    let bytes = pattern(16 * BLOCK + 1);
+    let session = bucket.start_session(name("U1/a"), PutOptions::default());
+    let session = session.await.unwrap();
+    let mut writer = session.append(0).await.unwrap();
+    writer.write(bytes.slice(..2 * BLOCK)).await.unwrap();
+    let session = writer.close().await.unwrap();
+    let mut writer = session.append(session.received()).await.unwrap();
+    let mut result = Ok(());
+    for block in bytes.slice(2 * BLOCK..).chunks(BLOCK) {
+        if result.is_ok() {
+            result = writer.write(Bytes::copy_from_slice(block)).await;
+        }
+    }
+    let result = match result {
+        Ok(()) => writer.finish().await.err(),
+        Err(error) => Some(error),
+    };
+    assert!(matches!(result, Some(StorageError::DiskFull)), "{result:?}");
+
+    fs::remove_file(disk.path.join("other")).unwrap();
+    let session = bucket.session(session.id()).await.unwrap().unwrap();
+    assert!(session.received() >= 2 * BLOCK as u64);
+    let mut writer = session.append(session.received()).await.unwrap();
+    let rest = bytes.slice(session.received() as usize..);
+    writer.write(rest).await.unwrap();
+    let object = writer.finish().await.unwrap();
+    assert_eq!(get(&bucket, "U1/a").await.unwrap(), (object, bytes));
 }

@@ -241,3 +241,28 @@ async fn a_write_that_nobody_waits_for_is_not_torn() {
     }
     is_whole(&writer.finish().await.unwrap(), &bytes);
 }
+
+#[tokio::test]
+async fn bytes_are_read_again_after_a_restart_and_never_otherwise() {
+    let disk = Disk::new();
+    let bytes = pattern(2 * BLOCK);
+    let bucket = disk.open().await;
+    let one = start_session(&bucket, "U1/a", None).await;
+    send(&one, 0, bytes.slice(..BLOCK)).await;
+    // What nobody but a reader of the file would see.
+    let staged = disk.path.join(STAGING).join(&disk.staged()[0]);
+    fs::write(&staged, vec![0; BLOCK]).unwrap();
+    send(&one, BLOCK, bytes.slice(BLOCK..)).await;
+    is_whole(&one.finish().await.unwrap(), &bytes);
+    drop(one);
+
+    let other = start_session(&bucket, "U1/b", None).await;
+    send(&other, 0, bytes.slice(..BLOCK)).await;
+    let staged = disk.path.join(STAGING).join(&disk.staged()[0]);
+    fs::write(&staged, vec![0; BLOCK]).unwrap();
+    let id = other.id().to_owned();
+    drop((other, bucket));
+    let bucket = disk.restart().await;
+    let session = bucket.session(&id).await.unwrap().unwrap();
+    is_whole(&session.finish().await.unwrap(), &vec![0; BLOCK].into());
+}
