@@ -36,6 +36,7 @@ mod process_chunk;
 mod ranges;
 mod resumable;
 mod revocation;
+mod security_page;
 mod storage_v0;
 mod upload;
 mod upload_abandoned;
