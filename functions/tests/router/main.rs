@@ -22,6 +22,7 @@ mod download;
 mod event_senders;
 mod events_cli;
 mod file_names;
+mod form_bombs;
 mod framing;
 mod hello_world;
 mod identity;
