@@ -31,6 +31,7 @@ mod leaks;
 mod lifecycle;
 mod limits;
 mod llm_failures;
+mod operations_page;
 mod ownership;
 mod paths;
 mod process_chunk;
