@@ -18,7 +18,8 @@ use crate::policy::slots::Slots;
 use crate::route::RouteTable;
 use crate::secrets::Secret;
 use crate::telemetry::access_log::AccessLog;
-use crate::telemetry::metrics::{Deliveries, Responses};
+use crate::telemetry::metrics::{Counter, Deliveries, Responses};
+use crate::watchdog::Label;
 
 /// Invocations in the whole process; beyond it, memory is the next thing to go.
 const IN_FLIGHT: u32 = 10_000;
@@ -44,13 +45,36 @@ pub(crate) struct App {
 
 /// One function, with everything about it that a request needs resolved.
 pub(crate) struct Entry {
-    pub(crate) spec: Arc<FunctionSpec>,
+    pub(crate) spec: FunctionSpec,
     pub(crate) function: Function,
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) slots: Slots,
     pub(crate) rate_limiter: Option<RateLimiter>,
+    pub(crate) counts: Counts,
+    pub(crate) label: Label,
+}
+
+/// What happened to one function.
+#[derive(Default)]
+pub(crate) struct Counts {
     pub(crate) responses: Responses,
     pub(crate) deliveries: Deliveries,
+    pub(crate) panics: Counter,
+}
+
+impl Entry {
+    pub(crate) fn new(spec: FunctionSpec, function: Function) -> Self {
+        let cors = spec.cors.as_ref();
+        Self {
+            function,
+            cors: cors.map(|cors| CorsPolicy::new(cors, Some(&spec.trigger))),
+            slots: Slots::new(spec.limits.concurrency),
+            rate_limiter: spec.rate_limit.as_ref().map(RateLimiter::new),
+            counts: Counts::default(),
+            label: Label::of(&spec.name),
+            spec,
+        }
+    }
 }
 
 impl App {
@@ -65,23 +89,10 @@ impl App {
     ) -> Self {
         let entries: Vec<_> = functions
             .into_iter()
-            .map(|(spec, function)| {
-                Arc::new(Entry {
-                    cors: spec
-                        .cors
-                        .as_ref()
-                        .map(|cors| CorsPolicy::new(cors, Some(&spec.trigger))),
-                    slots: Slots::new(spec.limits.concurrency),
-                    rate_limiter: spec.rate_limit.as_ref().map(RateLimiter::new),
-                    responses: Responses::default(),
-                    deliveries: Deliveries::default(),
-                    spec: Arc::new(spec),
-                    function,
-                })
-            })
+            .map(|(spec, function)| Arc::new(Entry::new(spec, function)))
             .collect();
         Self {
-            routes: RouteTable::new(manifest, entries.iter().map(|entry| &*entry.spec)),
+            routes: RouteTable::new(manifest, entries.iter().map(|entry| &entry.spec)),
             entries,
             default_cors: manifest
                 .default_cors

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use manifest::Manifest;
 
 use crate::forwarded::TrustedProxies;
@@ -14,6 +16,7 @@ const FIREBASE_KEYS: &str =
     "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
 const APP_CHECK_KEYS: &str = "https://firebaseappcheck.googleapis.com/v1/jwks";
+const IDENTITY_TOOLKIT: &str = "https://identitytoolkit.googleapis.com";
 const SECRET_FILES: &str = "/etc/secrets";
 
 pub(crate) struct Config {
@@ -31,11 +34,23 @@ pub(crate) struct Config {
     pub(crate) oidc_jwks_url: String,
     /// Where the keys of App Check's tokens are.
     pub(crate) app_check_jwks_url: String,
+    /// Where accounts are looked up, without a path.
+    pub(crate) identity_toolkit_url: String,
+    /// Read at once, with the rights that the process starts with; what is wrong with it concerns only
+    /// whoever needs it.
+    pub(crate) service_account_key: Result<Option<ServiceAccountKey>, String>,
     /// Whoever holds it may send events.
     pub(crate) event_token: Option<Secret>,
     /// Whoever holds it may read the metrics.
     pub(crate) admin_token: Option<Secret>,
     pub(crate) log_level: String,
+}
+
+/// The key file of a service account.
+pub(crate) struct ServiceAccountKey {
+    /// Which variable it comes from.
+    pub(crate) variable: &'static str,
+    pub(crate) file: Secret,
 }
 
 /// What the environment says in place of the manifest.
@@ -88,6 +103,8 @@ impl Config {
             jwks_url: url("FIREBASE_JWKS_URL", FIREBASE_KEYS)?,
             oidc_jwks_url: url("GOOGLE_JWKS_URL", GOOGLE_KEYS)?,
             app_check_jwks_url: url("APP_CHECK_JWKS_URL", APP_CHECK_KEYS)?,
+            identity_toolkit_url: url("IDENTITY_TOOLKIT_URL", IDENTITY_TOOLKIT)?,
+            service_account_key: service_account_key().map_err(|error| format!("{error:#}")),
             event_token: token("EVENT_TOKEN")?,
             admin_token: token("ADMIN_TOKEN")?,
             log_level: log_level()?,
@@ -250,6 +267,34 @@ pub(crate) fn secrets(manifest: &Manifest) -> anyhow::Result<Secrets> {
         );
     }
     Ok(found.into_iter().collect())
+}
+
+/// # Errors
+/// A file that cannot be read, or both variables.
+fn service_account_key() -> anyhow::Result<Option<ServiceAccountKey>> {
+    const FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+    const ENCODED: &str = "FIREBASE_SERVICE_ACCOUNT_BASE64";
+    let key = |variable, text| ServiceAccountKey {
+        variable,
+        file: Secret::new(text),
+    };
+    match (variable(FILE), secret(ENCODED)) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => bail!("{FILE} and {ENCODED} are both set. Unset one of them"),
+        (Some(path), None) => {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("{FILE}: cannot read {path}"))?;
+            Ok(Some(key(FILE, text)))
+        }
+        (None, Some(encoded)) => {
+            // `base64` breaks its lines.
+            let letters: String = encoded.expose().split_ascii_whitespace().collect();
+            let text = BASE64_STANDARD.decode(letters).ok();
+            let text = text.and_then(|text| String::from_utf8(text).ok());
+            let text = text.with_context(|| format!("{ENCODED} is not a text in base64"))?;
+            Ok(Some(key(ENCODED, text)))
+        }
+    }
 }
 
 /// A variable, or a secret file of the platform.

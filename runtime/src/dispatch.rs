@@ -51,7 +51,7 @@ pub(crate) async fn respond(
     }
     let status = told_status(&response);
     match function {
-        Some(index) => app.entries[index].responses.count(status),
+        Some(index) => app.entries[index].counts.responses.count(status),
         None => app.responses.count(status),
     }
     app.access_log.record(&Line {
@@ -139,12 +139,8 @@ async fn call(
         Ok(admitted) => {
             let request = invocation::seen(request, uri, &entry.spec.limits);
             match &entry.function.0 {
-                Signature::Http(_) => {
-                    invocation::run_http(&entry.function, admitted, request).await
-                }
-                Signature::Event(_) => {
-                    invocation::run_posted_event(&entry.function, admitted, request).await
-                }
+                Signature::Http(_) => invocation::run_http(admitted, request).await,
+                Signature::Event(_) => invocation::run_posted_event(admitted, request).await,
             }
         }
     };

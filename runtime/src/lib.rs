@@ -27,6 +27,7 @@ mod config;
 mod open;
 mod process;
 mod run;
+mod watchdog;
 
 mod app;
 mod connection;

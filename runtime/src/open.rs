@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use manifest::{FunctionSpec, Manifest, Trigger};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -16,7 +16,8 @@ use crate::database::{Database, DatabaseError, Settings};
 use crate::function::{Function, Registry};
 use crate::hosting::Hosting;
 use crate::identity::{
-    AppVerifier, KeySource, KeySourceSettings, SenderVerifier, Verifier, Verifiers,
+    Accounts, AccountsSettings, AppVerifier, KeySource, KeySourceSettings, SenderVerifier,
+    ServiceAccount, Verifier, Verifiers,
 };
 use crate::ledger::{Announcer, Subscription, Topic};
 use crate::storage::Storage;
@@ -33,9 +34,15 @@ pub(crate) async fn app(
     services: Handle,
     access_log: Arc<AccessLog>,
 ) -> anyhow::Result<App> {
-    let functions = functions(registry, manifest)?;
+    let mut functions = functions(registry, manifest)?;
+    if config.mode == Mode::Dev {
+        // Its users are made up: nobody has their accounts.
+        for (spec, _) in &mut functions {
+            spec.check_revoked = false;
+        }
+    }
     let backends = backends(registry, config, manifest, &services).await?;
-    let verifiers = verifiers(config, manifest, &services)?;
+    let verifiers = verifiers(config, manifest, &functions, &services)?;
     Ok(App::new(
         manifest,
         functions,
@@ -133,7 +140,12 @@ async fn database(
     Ok(database)
 }
 
-fn verifiers(config: &Config, manifest: &Manifest, services: &Handle) -> anyhow::Result<Verifiers> {
+fn verifiers(
+    config: &Config,
+    manifest: &Manifest,
+    functions: &[(FunctionSpec, Function)],
+    services: &Handle,
+) -> anyhow::Result<Verifiers> {
     let client = tls::http_client()?;
     let keys = |url: &str| {
         KeySource::new(KeySourceSettings {
@@ -148,7 +160,43 @@ fn verifiers(config: &Config, manifest: &Manifest, services: &Handle) -> anyhow:
         users: Verifier::new(project, keys(&config.jwks_url), unsigned),
         senders: SenderVerifier::new(config.event_token.clone(), keys(&config.oidc_jwks_url)),
         apps: AppVerifier::new(project, keys(&config.app_check_jwks_url), unsigned),
+        accounts: accounts(config, manifest, functions, client.clone(), services)?,
     })
+}
+
+/// `None` when no function asks for them.
+///
+/// # Errors
+/// Without a service account that could look them up.
+fn accounts(
+    config: &Config,
+    manifest: &Manifest,
+    functions: &[(FunctionSpec, Function)],
+    client: reqwest::Client,
+    services: &Handle,
+) -> anyhow::Result<Option<Arc<Accounts>>> {
+    let asks = |(spec, _): &&(FunctionSpec, Function)| spec.enabled && spec.check_revoked;
+    let Some((function, _)) = functions.iter().find(asks) else {
+        return Ok(None);
+    };
+    let key = config.service_account_key.as_ref();
+    let key = key.map_err(|error| anyhow!("{error}"))?;
+    let key = key.as_ref().with_context(|| {
+        format!(
+            "E008: [functions.{}] says `check_revoked = true`, for which a service account looks accounts \
+             up, and there is none. Set GOOGLE_APPLICATION_CREDENTIALS to the path of its key file, or \
+             FIREBASE_SERVICE_ACCOUNT_BASE64 to the file in base64",
+            function.name
+        )
+    })?;
+    let account = ServiceAccount::new(&key.file).context(key.variable)?;
+    let settings = AccountsSettings {
+        project: manifest.project.id.clone(),
+        url: config.identity_toolkit_url.clone(),
+        client,
+        services: services.clone(),
+    };
+    Ok(Some(Accounts::new(settings, account)))
 }
 
 /// Which functions are told of which events.

@@ -33,6 +33,7 @@ mod ownership;
 mod process_chunk;
 mod ranges;
 mod resumable;
+mod revocation;
 mod storage_v0;
 mod upload;
 mod upload_abandoned;

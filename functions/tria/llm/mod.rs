@@ -47,13 +47,14 @@ pub(crate) enum Role {
 /// How long an answer is waited for, and how much is taken.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// From the question to the whole answer, or to its first piece; and between two pieces.
+    /// All the time that the provider is given for one answer, attempts and pauses included.
     patience: Duration,
     /// How often one question is sent.
     attempts: u32,
     /// The longest pause before the second attempt; it doubles with each further one.
     backoff: Duration,
-    /// Bytes of one answer, with everything around it.
+    /// Bytes of one answer, with everything around it: as much as an event can carry beside the
+    /// longest question, so that every exchange can be recorded later.
     max_answer: usize,
 }
 
@@ -61,7 +62,7 @@ const LIMITS: Limits = Limits {
     patience: Duration::from_secs(30),
     attempts: 3,
     backoff: Duration::from_millis(500),
-    max_answer: 1 << 20,
+    max_answer: 384 << 10,
 };
 
 /// A client of the provider, for one invocation.
@@ -107,7 +108,7 @@ impl<'c> Llm<'c> {
         let (call, until) = self.begin()?;
         let asked = timeout_at(until, self.ask(messages, true, until)).await;
         match asked.unwrap_or(Err(Failure::Timeout)) {
-            Ok(response) => Ok(Pieces::new(response, call, until, self.limits)),
+            Ok(response) => Ok(Pieces::new(response, call, until, self.limits.max_answer)),
             Err(failure) => {
                 call.settle(failure.outcome());
                 Err(failure)
@@ -139,7 +140,8 @@ impl<'c> Llm<'c> {
                 Err(error) => (Failure::of(error), None),
             };
             let pause = after.unwrap_or_else(|| self.backoff(attempt));
-            let is_last = attempt == self.limits.attempts || Instant::now() + pause >= until;
+            let left = until.saturating_duration_since(Instant::now());
+            let is_last = attempt == self.limits.attempts || pause >= left;
             if is_last || !failure.is_passing() {
                 return Err(failure);
             }

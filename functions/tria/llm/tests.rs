@@ -41,12 +41,20 @@ impl Provider {
     }
 }
 
-async fn answer(mut stream: TcpStream, answer: &str) {
+/// `false` when none comes.
+async fn reads_a_request(stream: &mut TcpStream) -> bool {
     let mut request = Vec::new();
     while !request.ends_with(b"}") {
         if stream.read_buf(&mut request).await.unwrap() == 0 {
-            return;
+            return false;
         }
+    }
+    true
+}
+
+async fn answer(mut stream: TcpStream, answer: &str) {
+    if !reads_a_request(&mut stream).await {
+        return;
     }
     stream.write_all(answer.as_bytes()).await.unwrap();
     std::future::pending::<()>().await;
@@ -97,6 +105,8 @@ async fn a_question_is_sent_three_times_at_most_and_again_only_when_that_may_hel
         "HTTP/1.1 429 No\r\nconnection: close\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
     const LATER: &str =
         "HTTP/1.1 429 No\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
+    const NEVER_AGAIN: &str = "HTTP/1.1 429 No\r\nconnection: close\r\nretry-after: 18446744073709551615\r\n\
+                        content-length: 0\r\n\r\n";
     const PAST: &str = "HTTP/1.1 502 No\r\nconnection: close\r\nretry-after: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
                         content-length: 0\r\n\r\n";
     const NEVER: &str = "HTTP/1.1 501 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -105,8 +115,9 @@ async fn a_question_is_sent_three_times_at_most_and_again_only_when_that_may_hel
     assert_eq!(asked(&[PAST, OK]).await, one("pong", 2));
     assert_eq!(asked(&[BUSY]).await, one("status_5xx", 3));
     assert_eq!(asked(&[NEVER]).await, one("status_5xx", 1));
-    // A second is more than the patience that is left.
+    // A second is more than the patience that is left, and no clock goes as far as the other one.
     assert_eq!(asked(&[LATER, OK]).await, one("status_429", 1));
+    assert_eq!(asked(&[NEVER_AGAIN, OK]).await, one("status_429", 1));
 }
 
 #[tokio::test]
@@ -157,6 +168,55 @@ async fn a_provider_that_falls_silent_is_given_up_wherever_it_was() {
     // Nothing of what follows the last piece is waited for.
     assert_eq!(heard(&[ALL]).await, ["po", "ng ", "=pong"]);
     assert_eq!(heard(&[NOTHING]).await, ["no_content"]);
+}
+
+#[tokio::test]
+async fn what_is_no_stream_is_judged_as_a_whole_answer() {
+    const PAGE: &str =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>";
+    const UTF_8: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\n\
+                         content-length: 44\r\n\r\n\
+                         {\"choices\":[{\"message\":{\"content\":\"pong\"}}]}";
+    assert_eq!(heard(&[PAGE]).await, ["decode"]);
+    assert_eq!(heard(&[UTF_8]).await, ["pong", "=pong"]);
+}
+
+/// Answers the first connection with pieces for as long as somebody listens, none of them late.
+async fn drip(listener: TcpListener) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert!(reads_a_request(&mut stream).await);
+    let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let piece = b"data: {\"choices\":[{\"delta\":{\"content\":\"po\"}}]}\n\n";
+    while stream.write_all(piece).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_given_up_when_its_time_is_over() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let provider = Provider {
+        address: listener.local_addr().unwrap(),
+        calls: Arc::default(),
+    };
+    tokio::spawn(drip(listener));
+    let context = context().await;
+    let mut pieces = client(&context, &provider)
+        .stream(&question())
+        .await
+        .unwrap();
+    let listening = async {
+        loop {
+            match pieces.next().await {
+                Ok(piece) => assert_eq!(piece.as_deref(), Some("po")),
+                Err(failure) => return failure.cause(),
+            }
+        }
+    };
+    let cause = tokio::time::timeout(Duration::from_secs(30), listening).await;
+    assert_eq!(cause, Ok("timeout"));
+    assert!(!pieces.whole().is_empty());
 }
 
 #[tokio::test]

@@ -361,14 +361,20 @@ pub enum RewriteTarget {
 }
 
 impl RewriteSource {
-    /// `path` as it was sent, with single slashes.
+    /// `path` as it was sent, with single slashes. As in firebase.json a glob matches a path that has one
+    /// slash more at its end.
     pub fn matches(&self, path: &str) -> bool {
+        let shorter = path.strip_suffix('/').filter(|path| !path.is_empty());
         match self {
-            Self::Path(own) => own == path,
+            Self::Path(own) => own == path || shorter == Some(own),
             Self::Below(folder) => path
                 .strip_prefix(&**folder)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-            Self::Glob { regex, negated, .. } => regex.is_match(path) != *negated,
+            Self::Glob { regex, negated, .. } => {
+                let matches =
+                    regex.is_match(path) || shorter.is_some_and(|path| regex.is_match(path));
+                matches != *negated
+            }
             Self::Regex(regex) => regex.is_match(path),
         }
     }

@@ -41,7 +41,7 @@ pub(super) fn serve(
         Mode::Serve => Format::Json,
         Mode::Dev => Format::Text,
     };
-    let runtimes = Runtimes::start().context("cannot start the threads")?;
+    let mut runtimes = Runtimes::start().context("cannot start the threads")?;
     let access_log = AccessLog::start(format).context("cannot start the access log")?;
     let services = runtimes.services.handle().clone();
     let served = runtimes.functions.block_on(async {
@@ -52,8 +52,10 @@ pub(super) fn serve(
         let address = listener.local_addr()?;
         tracing::info!("listening on http://{address}");
         listening(address);
-        run::until(process::stop_signal(), listener, Arc::new(app)).await;
-        anyhow::Ok(())
+        tokio::select! {
+            () = run::until(process::stop_signal(), listener, Arc::new(app)) => Ok(()),
+            () = runtimes.watchdog.stuck() => bail!("functions that do not yield hold all workers"),
+        }
     });
     access_log.flush();
     // What still runs was cut off by the server; nobody waits for it here.

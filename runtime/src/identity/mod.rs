@@ -2,7 +2,9 @@
 //!
 //! Each kind of token has its rules in a module of its own; what they share is in `token`.
 
+mod accounts;
 mod apps;
+mod fetched;
 mod keys;
 mod proven;
 mod senders;
@@ -10,11 +12,13 @@ mod token;
 mod users;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+pub(crate) use accounts::{Accounts, AccountsSettings, ServiceAccount};
 pub(crate) use apps::AppVerifier;
 pub(crate) use keys::{KeySource, KeySourceSettings};
 pub(crate) use senders::SenderVerifier;
@@ -25,6 +29,25 @@ pub(crate) struct Verifiers {
     pub(crate) users: Verifier,
     pub(crate) senders: SenderVerifier,
     pub(crate) apps: AppVerifier,
+    /// `None` when no function asks for them.
+    pub(crate) accounts: Option<Arc<Accounts>>,
+}
+
+impl Verifiers {
+    /// The user that the headers prove; with `check_revoked` one whose account still stands behind it.
+    pub(crate) async fn user(
+        &self,
+        headers: &HeaderMap,
+        check_revoked: bool,
+    ) -> Result<Arc<Principal>, AuthError> {
+        let user = self.users.verify(headers).await?;
+        match &self.accounts {
+            _ if !check_revoked => {}
+            Some(accounts) => accounts.check(&user).await?,
+            None => return Err(AuthError::Unavailable("there is no service account")),
+        }
+        Ok(user)
+    }
 }
 
 /// The caller of an invocation, as the verified claims of a Firebase ID token describe them.
@@ -49,9 +72,9 @@ pub enum AuthError {
     /// The token proves nothing: forged, expired, of another project.
     #[error("the token is refused: {0}")]
     Rejected(&'static str),
-    /// Google's keys cannot be had now. Says nothing about the token.
-    #[error("the keys that tokens are checked with cannot be had")]
-    KeysUnavailable,
+    /// Google's keys, or what it knows of the account, cannot be had now. Says nothing about the token.
+    #[error("the token cannot be checked now: {0}")]
+    Unavailable(&'static str),
 }
 
 /// The token behind `Authorization: Bearer`. The scheme's case does not matter (RFC 9110 §11.1), nor

@@ -68,6 +68,8 @@ fn config(folder: &Folder, environment: &Environment) -> anyhow::Result<Config> 
         jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
         oidc_jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
         app_check_jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
+        identity_toolkit_url: "http://127.0.0.1:1".to_owned(),
+        service_account_key: Ok(None),
         event_token: Some(Secret::new(EVENT_TOKEN.to_owned())),
         admin_token: environment
             .admin_token
