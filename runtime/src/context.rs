@@ -212,14 +212,21 @@ impl Context {
             .unwrap_or_default()
     }
 
-    /// Calls to other servers, which end with the invocation at the latest.
+    /// Calls to the servers that the manifest entry lists in `egress`, which end with the invocation at
+    /// the latest.
     pub fn http(&self) -> Outbound<'_> {
-        let invoked = &self.inner.invoked;
-        Outbound::new(
-            &self.inner.backends.http,
-            invoked.deadline,
-            invoked.trace.as_deref(),
-        )
+        let Inner {
+            function,
+            backends,
+            invoked,
+        } = &*self.inner;
+        Outbound {
+            client: &backends.http,
+            function: &function.spec,
+            secrets: &backends.secrets,
+            deadline: invoked.deadline,
+            trace: invoked.trace.as_deref(),
+        }
     }
 
     /// Publishes an event. When this returns, the event is durable, and every function whose entry

@@ -57,6 +57,7 @@ mod events;
 mod ledger;
 mod storage;
 
+mod address;
 mod failpoint;
 mod pace;
 mod telemetry;

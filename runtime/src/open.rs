@@ -23,7 +23,7 @@ use crate::ledger::{Announcer, Subscription, Topic};
 use crate::storage::Storage;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Causes;
-use crate::tls;
+use crate::{outbound, tls};
 
 /// # Errors
 /// A text for the operator: what cannot be opened, and why.
@@ -97,15 +97,16 @@ pub(crate) async fn backends(
     manifest: &Manifest,
     services: &Handle,
 ) -> anyhow::Result<Backends> {
+    let secrets = config::secrets(manifest)?;
     Ok(Backends {
-        secrets: config::secrets(manifest)?,
+        http: outbound::client(manifest, &secrets)?,
+        secrets,
         storage: Storage::open(&config.base_path, &manifest.buckets, announcer(manifest))
             .await
             .with_context(|| {
                 format!("cannot open the storage in {}", config.base_path.display())
             })?,
         database: database(registry, config, services.clone()).await?,
-        http: tls::http_client()?,
         causes: Causes::default(),
     })
 }

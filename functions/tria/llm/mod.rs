@@ -13,7 +13,7 @@ mod tests;
 
 use std::time::{Duration, SystemTime};
 
-use runtime::reqwest::{self, Response};
+use runtime::reqwest::Response;
 use runtime::{Context, Error, ErrorCode, HeaderMap, header};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -137,7 +137,7 @@ impl<'c> Llm<'c> {
                     Failure::Status(response.status().as_u16()),
                     retry_after(response.headers(), SystemTime::now()),
                 ),
-                Err(error) => (Failure::of(error), None),
+                Err(failure) => (failure, None),
             };
             let pause = after.unwrap_or_else(|| self.backoff(attempt));
             let left = until.saturating_duration_since(Instant::now());
@@ -150,15 +150,15 @@ impl<'c> Llm<'c> {
         }
     }
 
-    async fn send(&self, payload: &Payload<'_>, stream: bool) -> reqwest::Result<Response> {
+    async fn send(&self, payload: &Payload<'_>, stream: bool) -> Result<Response, Failure> {
         let accept = match stream {
             true => "text/event-stream",
             false => "application/json",
         };
         let deadline = self.context.deadline();
-        self.context
-            .http()
-            .post(&self.endpoint)
+        let request = self.context.http().post(&self.endpoint);
+        request
+            .map_err(Failure::Refused)?
             // Within that, whoever waits for the answer decides how long.
             .timeout(deadline.saturating_duration_since(Instant::now()))
             .bearer_auth(self.key)
@@ -166,6 +166,7 @@ impl<'c> Llm<'c> {
             .json(payload)
             .send()
             .await
+            .map_err(Failure::of)
     }
 
     /// Full jitter: anything up to a limit that doubles.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runtime::testing::TestContext;
+use runtime::{Migrations, Registry};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -60,8 +61,15 @@ async fn answer(mut stream: TcpStream, answer: &str) {
     std::future::pending::<()>().await;
 }
 
-async fn context() -> TestContext {
-    let registry = crate::registry();
+/// The chat's, which may call the provider.
+async fn context(provider: &Provider) -> TestContext {
+    let address = format!("\"{}\"", provider.address);
+    let manifest = include_str!("../../../manifest.toml").replace("\"api.mistral.ai\"", &address);
+    let none = Migrations {
+        postgres: &[],
+        sqlite: &[],
+    };
+    let registry = Registry::new(manifest.leak(), none);
     let context = Context::test(&registry, "tria_chat_handler", Some("U1"));
     context.await.unwrap()
 }
@@ -89,7 +97,8 @@ fn question() -> [Message; 1] {
 
 /// What becomes of a question, and how often it was sent.
 async fn asked(answers: &'static [&'static str]) -> (String, usize) {
-    let (context, provider) = (context().await, Provider::start(answers).await);
+    let provider = Provider::start(answers).await;
+    let context = context(&provider).await;
     let answer = client(&context, &provider).reply(&question()).await;
     let answer = answer.unwrap_or_else(|failure| failure.cause().to_owned());
     (answer, provider.calls())
@@ -130,7 +139,8 @@ async fn patience_is_for_the_whole_answer_and_for_all_attempts() {
 
 /// The pieces of a streamed answer, then how it ended.
 async fn heard(answer: &'static [&'static str]) -> Vec<String> {
-    let (context, provider) = (context().await, Provider::start(answer).await);
+    let provider = Provider::start(answer).await;
+    let context = context(&provider).await;
     let llm = client(&context, &provider);
     let mut heard = Vec::new();
     let mut pieces = match llm.stream(&question()).await {
@@ -201,7 +211,7 @@ async fn an_answer_that_never_ends_is_given_up_when_its_time_is_over() {
         calls: Arc::default(),
     };
     tokio::spawn(drip(listener));
-    let context = context().await;
+    let context = context(&provider).await;
     let mut pieces = client(&context, &provider)
         .stream(&question())
         .await
@@ -223,7 +233,8 @@ async fn an_answer_that_never_ends_is_given_up_when_its_time_is_over() {
 async fn an_answer_that_nobody_hears_to_its_end_is_not_held_against_the_provider() {
     const PIECE: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n\
                          data: {\"choices\":[{\"delta\":{\"content\":\"po\"}}]}\n\n";
-    let (context, provider) = (context().await, Provider::start(&[PIECE]).await);
+    let provider = Provider::start(&[PIECE]).await;
+    let context = context(&provider).await;
     let llm = client(&context, &provider);
     for _ in 0..20 {
         let mut pieces = llm.stream(&question()).await.unwrap();
@@ -254,7 +265,8 @@ fn a_pause_that_is_asked_for_is_read_as_seconds_or_as_a_date() {
 
 #[tokio::test]
 async fn a_pause_of_our_own_is_anything_up_to_a_limit_that_doubles() {
-    let (context, provider) = (context().await, Provider::start(&[OK]).await);
+    let provider = Provider::start(&[OK]).await;
+    let context = context(&provider).await;
     let llm = client(&context, &provider);
     for (attempt, longest) in [(1, 1), (2, 2), (3, 4)] {
         let pauses: Vec<_> = (0..64).map(|_| llm.backoff(attempt)).collect();

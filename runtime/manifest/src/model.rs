@@ -60,6 +60,8 @@ pub struct FunctionSpec {
     pub cors: Option<Cors>,
     pub limits: Limits,
     pub secrets: Vec<Secret>,
+    /// The servers that `context.http()` calls; empty: none.
+    pub egress: Vec<Egress>,
     /// The bucket that `context.bucket()` opens, by its key in [`Manifest::buckets`]. For a storage function
     /// it is the bucket of the event, unless the entry names another.
     pub bucket: Option<String>,
@@ -232,6 +234,19 @@ pub enum RateKey {
 pub struct Secret {
     pub name: String,
     pub required: bool,
+}
+
+/// One of `egress = ["api.mistral.ai", "ollama:11434", "$MISTRAL_API_URL"]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Egress {
+    /// A name in lower case, or an address, as URLs are written after they were parsed.
+    Host {
+        host: String,
+        /// `None`: https on its own port. With a port, http as well.
+        port: Option<u16>,
+    },
+    /// The scheme, host and port of the URL in a secret that the function lists; nothing while it is unset.
+    Variable(String),
 }
 
 /// The shape of the refusals that the router words itself (413, 429, 500, 503, 504 …), so that old

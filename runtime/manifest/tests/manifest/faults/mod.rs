@@ -1,6 +1,7 @@
 //! One table for each code: a text, where its fault begins, and words of the message.
 
 mod access;
+mod egress;
 mod hosting;
 mod proofs;
 mod structure;
