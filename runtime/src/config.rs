@@ -34,7 +34,7 @@ pub(crate) struct Config {
 }
 
 /// What the environment says in place of the manifest.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Overrides {
     /// `[project] id`
     pub(crate) project_id: Option<String>,

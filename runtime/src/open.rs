@@ -33,7 +33,7 @@ pub(crate) async fn app(
     let backends = backends(registry, config, manifest, &services).await?;
     let verifiers = verifiers(config, manifest, &services)?;
     Ok(App::new(
-        manifest,
+        manifest.clone(),
         functions,
         (config.proxies.clone(), config.admin_token.clone()),
         verifiers,
@@ -133,8 +133,14 @@ fn verifiers(
     Ok((users, senders))
 }
 
-/// Which functions are told of which events.
 fn announcer(manifest: &Manifest) -> Announcer {
+    let only_bucket = manifest.buckets.len() == 1;
+    let public_name = manifest.project.bucket.clone().filter(|_| only_bucket);
+    Announcer::new(subscriptions(manifest), public_name)
+}
+
+/// Which functions are told of which events.
+pub(crate) fn subscriptions(manifest: &Manifest) -> Vec<Subscription> {
     let enabled = manifest.functions.values().filter(|spec| spec.enabled);
     let subscriptions = enabled.filter_map(|spec| {
         let topic = match &spec.trigger {
@@ -153,9 +159,5 @@ fn announcer(manifest: &Manifest) -> Announcer {
             topic,
         })
     });
-    let only_bucket = manifest.buckets.len() == 1;
-    Announcer {
-        subscriptions: subscriptions.collect(),
-        public_name: manifest.project.bucket.clone().filter(|_| only_bucket),
-    }
+    subscriptions.collect()
 }

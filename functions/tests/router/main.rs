@@ -31,6 +31,7 @@ mod llm_failures;
 mod ownership;
 mod process_chunk;
 mod ranges;
+mod reload;
 mod resumable;
 mod storage_v0;
 mod upload;

@@ -14,6 +14,7 @@ mod metrics;
 mod paths;
 mod published_events;
 mod rate_limit;
+mod reload;
 mod responses;
 mod slow_clients;
 mod survival;
