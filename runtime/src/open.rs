@@ -44,7 +44,7 @@ pub(crate) async fn app(
     let backends = backends(registry, config, manifest, &services).await?;
     let verifiers = verifiers(config, manifest, &functions, &services)?;
     Ok(App::new(
-        manifest,
+        manifest.clone(),
         functions,
         hosting(&config.manifest_folder, manifest)?,
         (config.proxies.clone(), config.admin_token.clone()),
@@ -200,8 +200,14 @@ fn accounts(
     Ok(Some(Accounts::new(settings, account)))
 }
 
-/// Which functions are told of which events.
 fn announcer(manifest: &Manifest) -> Announcer {
+    let only_bucket = manifest.buckets.len() == 1;
+    let public_name = manifest.project.bucket.clone().filter(|_| only_bucket);
+    Announcer::new(subscriptions(manifest), public_name)
+}
+
+/// Which functions are told of which events.
+pub(crate) fn subscriptions(manifest: &Manifest) -> Vec<Subscription> {
     let enabled = manifest.functions.values().filter(|spec| spec.enabled);
     let subscriptions = enabled.filter_map(|spec| {
         let topic = match &spec.trigger {
@@ -220,9 +226,5 @@ fn announcer(manifest: &Manifest) -> Announcer {
             topic,
         })
     });
-    let only_bucket = manifest.buckets.len() == 1;
-    Announcer {
-        subscriptions: subscriptions.collect(),
-        public_name: manifest.project.bucket.clone().filter(|_| only_bucket),
-    }
+    subscriptions.collect()
 }
