@@ -161,8 +161,9 @@ fn on_render() -> bool {
 
 fn url(name: &str, default: &str) -> anyhow::Result<String> {
     let url = variable(name).unwrap_or_else(|| default.to_owned());
+    // It may hold a password, so it is not quoted.
     reqwest::Url::parse(&url)
-        .with_context(|| format!("{name} is {url:?}; write an http or https URL"))?;
+        .with_context(|| format!("{name} is no URL; write an http or https URL"))?;
     Ok(url)
 }
 

@@ -243,6 +243,11 @@ impl Router {
         self.folder.path()
     }
 
+    /// Its id among the processes of the machine.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id().expect("a running router")
+    }
+
     /// Asks it to stop, as the platform does.
     pub(crate) async fn terminate(&self) {
         self.signal("-TERM").await;
@@ -254,7 +259,7 @@ impl Router {
     }
 
     async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("a running router").to_string();
+        let id = self.process().to_string();
         let kill = Command::new("kill").args([signal, &id]).status().await;
         assert!(kill.expect("kill").success());
     }
