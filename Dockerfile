@@ -12,10 +12,12 @@ COPY runtime/Cargo.toml runtime/
 COPY runtime/manifest/Cargo.toml runtime/manifest/
 COPY functions/Cargo.toml functions/
 COPY examples/conformance/Cargo.toml examples/conformance/
+COPY examples/faulty/Cargo.toml examples/faulty/
 RUN mkdir runtime/src runtime/manifest/src \
-    && touch runtime/src/lib.rs runtime/manifest/src/lib.rs functions/lib.rs examples/conformance/lib.rs \
+    && touch runtime/src/lib.rs runtime/manifest/src/lib.rs functions/lib.rs \
+        examples/conformance/lib.rs examples/faulty/lib.rs \
     && echo 'fn main() {}' | tee functions/build.rs functions/main.rs \
-        examples/conformance/build.rs > examples/conformance/main.rs \
+        examples/conformance/build.rs examples/conformance/main.rs examples/faulty/build.rs > examples/faulty/main.rs \
     && cargo build --locked --release --package functions \
     && cargo clean --release --package manifest --package runtime --package functions
 

@@ -39,7 +39,7 @@ enum Kind {
     Stream(Mutex<Pieces>),
 }
 
-type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>;
+pub(crate) type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>;
 
 impl Body {
     pub fn empty() -> Self {
@@ -84,6 +84,17 @@ impl Body {
             None => Box::new(guard),
             Some(held) => Box::new((held, guard)),
         });
+    }
+
+    /// Puts a stream that a function makes inside another one.
+    pub(crate) fn wrap(&mut self, wrap: impl FnOnce(Pieces) -> Pieces) {
+        self.kind = match std::mem::take(&mut self.kind) {
+            Kind::Stream(pieces) => {
+                let pieces = pieces.into_inner().unwrap_or_else(PoisonError::into_inner);
+                Kind::Stream(Mutex::new(wrap(pieces)))
+            }
+            other => other,
+        };
     }
 
     /// Whether some of it is still to be made.

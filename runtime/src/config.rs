@@ -54,7 +54,7 @@ pub(crate) struct ServiceAccountKey {
 }
 
 /// What the environment says in place of the manifest.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Overrides {
     /// `[project] id`
     pub(crate) project_id: Option<String>,

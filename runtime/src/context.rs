@@ -4,10 +4,10 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use manifest::FunctionSpec;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::app::Entry;
 use crate::callable;
 use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
@@ -30,7 +30,7 @@ pub struct Context {
 }
 
 struct Inner {
-    function: Arc<FunctionSpec>,
+    function: Arc<Entry>,
     backends: Arc<Backends>,
     invoked: Invoked,
 }
@@ -87,14 +87,25 @@ impl InvocationId {
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// The same in as few numbers as it fits into.
+    pub(crate) fn words(self) -> [u64; 3] {
+        let (words, _) = self.0.as_chunks();
+        std::array::from_fn(|index| u64::from_ne_bytes(words[index]))
+    }
+
+    pub(crate) fn from_words(words: [u64; 3]) -> Self {
+        let mut digits = [0; 24];
+        let (chunks, _) = digits.as_chunks_mut();
+        for (chunk, word) in chunks.iter_mut().zip(words) {
+            *chunk = word.to_ne_bytes();
+        }
+        Self(digits)
+    }
 }
 
 impl Context {
-    pub(crate) fn new(
-        function: Arc<FunctionSpec>,
-        backends: Arc<Backends>,
-        invoked: Invoked,
-    ) -> Self {
+    pub(crate) fn new(function: Arc<Entry>, backends: Arc<Backends>, invoked: Invoked) -> Self {
         Self {
             inner: Arc::new(Inner {
                 function,
@@ -113,9 +124,8 @@ impl Context {
         }
     }
 
-    /// The function's name in the manifest.
-    pub(crate) fn function(&self) -> &str {
-        &self.inner.function.name
+    pub(crate) fn function(&self) -> &Arc<Entry> {
+        &self.inner.function
     }
 
     /// The verified caller, or why there is none. With `auth = "required"` it is always `Ok`; with
@@ -163,7 +173,7 @@ impl Context {
     /// # Errors
     /// Internal, when the entry names another one, or none.
     pub fn bucket(&self, name: &str) -> Result<Bucket> {
-        let function = &self.inner.function;
+        let function = &self.inner.function.spec;
         let named = function.bucket.as_deref() == Some(name);
         named
             .then(|| self.inner.backends.storage.bucket(name))
@@ -181,10 +191,11 @@ impl Context {
     /// # Errors
     /// Internal, when the entry does not list it.
     pub fn secret(&self, name: &str) -> Result<Option<&str>> {
-        if !self.inner.function.secrets.iter().any(|s| s.name == name) {
+        let function = &self.inner.function.spec;
+        if !function.secrets.iter().any(|s| s.name == name) {
             return Err(Error::internal(format!(
                 "[functions.{}] does not list the secret {name}",
-                self.inner.function.name
+                function.name
             )));
         }
         Ok(self.inner.backends.secrets.get(name))
@@ -194,20 +205,28 @@ impl Context {
     pub fn flag(&self, name: &str) -> bool {
         self.inner
             .function
+            .spec
             .flags
             .get(name)
             .copied()
             .unwrap_or_default()
     }
 
-    /// Calls to other servers, which end with the invocation at the latest.
+    /// Calls to the servers that the manifest entry lists in `egress`, which end with the invocation at
+    /// the latest.
     pub fn http(&self) -> Outbound<'_> {
-        let invoked = &self.inner.invoked;
-        Outbound::new(
-            &self.inner.backends.http,
-            invoked.deadline,
-            invoked.trace.as_deref(),
-        )
+        let Inner {
+            function,
+            backends,
+            invoked,
+        } = &*self.inner;
+        Outbound {
+            client: &backends.http,
+            function: &function.spec,
+            secrets: &backends.secrets,
+            deadline: invoked.deadline,
+            trace: invoked.trace.as_deref(),
+        }
     }
 
     /// Publishes an event. When this returns, the event is durable, and every function whose entry
@@ -230,7 +249,7 @@ impl Context {
     /// One more of the counter `{metric}_total{function="…",cause="{label}"}` of `GET /metrics`. `metric`
     /// consists of `a` to `z` and `_`. For what happens rarely: it takes a lock.
     pub fn count(&self, metric: &'static str, label: &'static str) {
-        let function = &self.inner.function.name;
+        let function = &self.inner.function.spec.name;
         self.inner.backends.causes.count(metric, function, label);
     }
 

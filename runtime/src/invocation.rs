@@ -9,72 +9,73 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 
+use futures_util::stream;
 use http::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::body::Body;
+use crate::app::Entry;
+use crate::body::{Body, Pieces};
 use crate::context::Context;
 use crate::error::{Chain, Error, ErrorCode, Result};
 use crate::events::CloudEvent;
 use crate::events::receive::{Malformed, receive};
-use crate::function::{Function, Request, Response, Signature};
+use crate::function::{Request, Response, Signature};
 use crate::policy::Admitted;
+use crate::telemetry;
+use crate::watchdog::Running;
 
 /// Runs an HTTP function. Its slot is free again after the last byte of the response.
-pub(crate) async fn run_http(
-    function: &Function,
-    admitted: Admitted,
-    request: Request,
-) -> Result<Response> {
-    let (context, deadline, places) = admitted.into_parts();
-    let Signature::Http(call) = &function.0 else {
+pub(crate) async fn run_http(admitted: Admitted, request: Request) -> Result<Response> {
+    let (context, places) = admitted.into_parts();
+    let watched = Watched::new(&context);
+    let deadline = context.deadline();
+    let Signature::Http(call) = &watched.function.function.0 else {
         return Err(Error::internal("an event function has no URL"));
     };
     let call = call.clone();
+    let rest = watched.clone();
     let work = async move {
         let mut response = call(context, request).await?;
         if response.body().is_stream() {
+            response.body_mut().wrap(|pieces| rest.stream(pieces));
             response.body_mut().hold(places);
         }
         Ok(response)
     };
-    Invocation::new(work, deadline).await
+    Invocation::new(watched, work, deadline).await
 }
 
 /// Runs an event function for an event that was POSTed to it, and answers when it has ended: whoever
 /// sent the event sends it again unless the answer is 2xx.
-pub(crate) async fn run_posted_event(
-    function: &Function,
-    admitted: Admitted,
-    request: Request,
-) -> Result<Response> {
+pub(crate) async fn run_posted_event(admitted: Admitted, request: Request) -> Result<Response> {
     if request.method() != Method::POST {
         return Err(Error::method_not_allowed("POST", "Method Not Allowed"));
     }
-    let (context, deadline, _places) = admitted.into_parts();
+    let (context, _places) = admitted.into_parts();
     let (head, body) = request.into_parts();
     let body = body.collect().await?;
     let event = receive(head.uri.path(), &head.headers, &body)?;
-    run_event(function, context, event, deadline).await?;
+    run_event(context, event).await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
 }
 
 /// Runs an event function.
-pub(crate) async fn run_event(
-    function: &Function,
-    context: Context,
-    event: CloudEvent<Value>,
-    deadline: Instant,
-) -> Result<()> {
-    let Signature::Event(call) = &function.0 else {
+pub(crate) async fn run_event(context: Context, event: CloudEvent<Value>) -> Result<()> {
+    let watched = Watched::new(&context);
+    let deadline = context.deadline();
+    let Signature::Event(call) = &watched.function.function.0 else {
         return Err(Error::internal("an http function takes no events"));
     };
-    Invocation::new(call(context, event), deadline).await
+    let call = call.clone();
+    // The call itself reads the event's data as the function's type, which is its code too.
+    let work = async move { call(context, event).await };
+    Invocation::new(watched, work, deadline).await
 }
 
 impl From<Malformed> for Error {
@@ -88,10 +89,56 @@ impl From<Malformed> for Error {
     }
 }
 
+/// Whose code is polled: the watchdog is told, and its panics go no further.
+#[derive(Clone)]
+struct Watched {
+    function: Arc<Entry>,
+    running: Running,
+}
+
+impl Watched {
+    fn new(context: &Context) -> Self {
+        let function = context.function().clone();
+        let running = Running {
+            function: function.label,
+            invocation: context.invocation(),
+        };
+        Self { function, running }
+    }
+
+    /// # Errors
+    /// Internal, for a panic.
+    fn poll<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        let caught = self.running.poll(|| catch_unwind(AssertUnwindSafe(work)));
+        caught.map_err(|panic| {
+            self.function.counts.panics.increment();
+            panicked(&*panic)
+        })
+    }
+
+    /// What a function makes of its response after it has returned.
+    fn stream(self, pieces: Pieces) -> Pieces {
+        let mut left = Some(pieces);
+        Box::pin(stream::poll_fn(move |poller| {
+            let Some(pieces) = &mut left else {
+                return Poll::Ready(None);
+            };
+            self.poll(|| pieces.as_mut().poll_next(poller))
+                .unwrap_or_else(|error| {
+                    left = None;
+                    let name = &self.function.spec.name;
+                    telemetry::failed(&error, name, self.running.invocation);
+                    Poll::Ready(Some(Err(error.into())))
+                })
+        }))
+    }
+}
+
 type Work<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
 /// One run of a function.
 pub(crate) struct Invocation<T: Send + 'static> {
+    watched: Watched,
     /// `None` once it has ended.
     work: Option<Work<T>>,
     deadline: Pin<Box<Sleep>>,
@@ -100,8 +147,13 @@ pub(crate) struct Invocation<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> Invocation<T> {
-    fn new(work: impl Future<Output = Result<T>> + Send + 'static, deadline: Instant) -> Self {
+    fn new(
+        watched: Watched,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+        deadline: Instant,
+    ) -> Self {
         Self {
+            watched,
             work: Some(Box::pin(work)),
             deadline: Box::pin(sleep_until(deadline)),
             outlives_caller: true,
@@ -110,10 +162,10 @@ impl<T: Send + 'static> Invocation<T> {
 
     /// One that is dropped when whoever polls it goes away.
     pub(crate) fn of_caller(
+        context: &Context,
         work: impl Future<Output = Result<T>> + Send + 'static,
-        deadline: Instant,
     ) -> Self {
-        let mut invocation = Self::new(work, deadline);
+        let mut invocation = Self::new(Watched::new(context), work, context.deadline());
         invocation.outlives_caller = false;
         invocation
     }
@@ -127,10 +179,9 @@ impl<T: Send + 'static> Future for Invocation<T> {
         let Some(work) = &mut this.work else {
             return Poll::Pending;
         };
-        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
-        let result = match polled {
+        let result = match this.watched.poll(|| work.as_mut().poll(cx)) {
             Ok(Poll::Ready(result)) => result,
-            Err(panic) => Err(panicked(&*panic)),
+            Err(panic) => Err(panic),
             Ok(Poll::Pending) => {
                 if this.deadline.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
@@ -143,7 +194,7 @@ impl<T: Send + 'static> Future for Invocation<T> {
         };
         // What is dropped may panic too.
         let work = this.work.take();
-        let _ = catch_unwind(AssertUnwindSafe(move || drop(work)));
+        let _ = this.watched.poll(move || drop(work));
         Poll::Ready(result)
     }
 }
@@ -156,7 +207,7 @@ impl<T: Send + 'static> Drop for Invocation<T> {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let mut rest = Self::new(work, self.deadline.deadline());
+        let mut rest = Self::new(self.watched.clone(), work, self.deadline.deadline());
         rest.outlives_caller = false;
         runtime.spawn(async move {
             if let Err(error) = rest.await {

@@ -26,7 +26,9 @@ mod cli;
 mod config;
 mod open;
 mod process;
+mod reload;
 mod run;
+mod watchdog;
 
 mod app;
 mod connection;
@@ -56,6 +58,7 @@ mod events;
 mod ledger;
 mod storage;
 
+mod address;
 mod failpoint;
 mod pace;
 mod telemetry;

@@ -23,7 +23,7 @@ use crate::ledger::{Announcer, Subscription, Topic};
 use crate::storage::Storage;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Causes;
-use crate::tls;
+use crate::{outbound, tls};
 
 /// # Errors
 /// A text for the operator: what cannot be opened, and why.
@@ -44,7 +44,7 @@ pub(crate) async fn app(
     let backends = backends(registry, config, manifest, &services).await?;
     let verifiers = verifiers(config, manifest, &functions, &services)?;
     Ok(App::new(
-        manifest,
+        manifest.clone(),
         functions,
         hosting(&config.manifest_folder, manifest)?,
         (config.proxies.clone(), config.admin_token.clone()),
@@ -97,15 +97,16 @@ pub(crate) async fn backends(
     manifest: &Manifest,
     services: &Handle,
 ) -> anyhow::Result<Backends> {
+    let secrets = config::secrets(manifest)?;
     Ok(Backends {
-        secrets: config::secrets(manifest)?,
+        http: outbound::client(manifest, &secrets)?,
+        secrets,
         storage: Storage::open(&config.base_path, &manifest.buckets, announcer(manifest))
             .await
             .with_context(|| {
                 format!("cannot open the storage in {}", config.base_path.display())
             })?,
         database: database(registry, config, services.clone()).await?,
-        http: tls::http_client()?,
         causes: Causes::default(),
     })
 }
@@ -200,8 +201,14 @@ pub(crate) fn service_account(
         .map(Some)
 }
 
-/// Which functions are told of which events.
 fn announcer(manifest: &Manifest) -> Announcer {
+    let only_bucket = manifest.buckets.len() == 1;
+    let public_name = manifest.project.bucket.clone().filter(|_| only_bucket);
+    Announcer::new(subscriptions(manifest), public_name)
+}
+
+/// Which functions are told of which events.
+pub(crate) fn subscriptions(manifest: &Manifest) -> Vec<Subscription> {
     let enabled = manifest.functions.values().filter(|spec| spec.enabled);
     let subscriptions = enabled.filter_map(|spec| {
         let topic = match &spec.trigger {
@@ -220,9 +227,5 @@ fn announcer(manifest: &Manifest) -> Announcer {
             topic,
         })
     });
-    let only_bucket = manifest.buckets.len() == 1;
-    Announcer {
-        subscriptions: subscriptions.collect(),
-        public_name: manifest.project.bucket.clone().filter(|_| only_bucket),
-    }
+    subscriptions.collect()
 }

@@ -3,18 +3,18 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid};
-use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::watchdog::{Watchdog, Workers};
 
 /// The least number of worker threads: one function that computes must not be alone with all
 /// connections.
 const WORKERS: usize = 4;
-const HEARTBEAT: Duration = Duration::from_millis(100);
 /// The user of distroless images, and of ours.
 pub(crate) const UNPRIVILEGED: u32 = 65532;
 
@@ -24,14 +24,19 @@ pub(crate) const UNPRIVILEGED: u32 = 65532;
 pub(crate) struct Runtimes {
     pub(crate) functions: Runtime,
     pub(crate) services: Runtime,
+    /// Over the first.
+    pub(crate) watchdog: Watchdog,
 }
 
 impl Runtimes {
     pub(crate) fn start() -> std::io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = Workers::default();
+        let joining = workers.clone();
         let functions = Builder::new_multi_thread()
             .worker_threads(cores.max(WORKERS))
             .thread_name("functions")
+            .on_thread_start(move || joining.join())
             .enable_all()
             .build()?;
         let services = Builder::new_multi_thread()
@@ -39,10 +44,11 @@ impl Runtimes {
             .thread_name("services")
             .enable_all()
             .build()?;
-        start_heartbeat(functions.handle().clone())?;
+        let watchdog = Watchdog::start(functions.handle().clone(), workers)?;
         Ok(Self {
             functions,
             services,
+            watchdog,
         })
     }
 
@@ -54,19 +60,12 @@ impl Runtimes {
     }
 }
 
-/// Wakes a worker ten times a second. When the worker that waits for the network goes on to run a
-/// function that never yields, no other looks at the network before something wakes it: without
-/// this, one such function stops every connection.
-fn start_heartbeat(runtime: Handle) -> std::io::Result<()> {
-    std::thread::Builder::new()
-        .name("heartbeat".to_owned())
-        .spawn(move || {
-            loop {
-                std::thread::sleep(HEARTBEAT);
-                runtime.spawn(async {});
-            }
-        })?;
-    Ok(())
+/// SIGHUP, which from now on does not end the process.
+///
+/// # Errors
+/// When the system takes no handler.
+pub(crate) fn hangups() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 /// Ends at SIGTERM or SIGINT.

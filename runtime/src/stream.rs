@@ -53,11 +53,11 @@ where
     let work = work(context.streaming_to(Outlet(sender)));
     let work = async move { Ok(event("result", &callable::encode(&work.await?)?)) };
     events(Body::stream(Events {
-        work: Some(Invocation::of_caller(work, context.deadline())),
+        work: Some(Invocation::of_caller(context, work)),
         sent,
         last: None,
         flush: false,
-        function: context.function().to_owned(),
+        function: context.function().spec.name.clone(),
         invocation: context.invocation(),
     }))
 }

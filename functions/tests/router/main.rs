@@ -32,6 +32,7 @@ mod llm_failures;
 mod ownership;
 mod process_chunk;
 mod ranges;
+mod reload;
 mod resumable;
 mod revocation;
 mod storage_v0;

@@ -45,7 +45,8 @@ const TEXTS: [(&str, &str); 26] = [
     ),
     (
         "E007",
-        "A name that refers to nothing: a CORS policy, a bucket, a function, or a value of `auth`, `error_format`, \
+        "A name that refers to nothing: a CORS policy, a bucket, a function, a secret of `egress` that the function \
+         does not list, or a value of `auth`, `error_format`, \
          `event`, `read` or `write`. The help lists those that exist. CORS policies are `[cors.NAME]`, buckets `[buckets.NAME]`.",
     ),
     (
@@ -138,8 +139,8 @@ const TEXTS: [(&str, &str); 26] = [
     (
         "E027",
         "A value that is not in the form its key asks for: the id of a project, a region, the name of a bucket, of \
-         a folder, of a secret, of a flag, the type of an event, a \
-         file or a header of hosting, the pattern of object names, or the audience and the e-mail addresses of \
+         a folder, of a secret, of a flag, of a host in `egress`, the type of an event, a file or a header of \
+         hosting, the pattern of object names, or the audience and the e-mail addresses of \
          `senders`. The help describes the form.",
     ),
     (

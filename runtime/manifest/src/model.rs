@@ -60,6 +60,8 @@ pub struct FunctionSpec {
     pub cors: Option<Cors>,
     pub limits: Limits,
     pub secrets: Vec<Secret>,
+    /// The servers that `context.http()` calls; empty: none.
+    pub egress: Vec<Egress>,
     /// The bucket that `context.bucket()` opens, by its key in [`Manifest::buckets`]. For a storage function
     /// it is the bucket of the event, unless the entry names another.
     pub bucket: Option<String>,
@@ -76,7 +78,7 @@ pub struct FunctionSpec {
 
 /// What causes an invocation. A closed set: a new kind is a new variant, and the compiler then names
 /// every place that has to know it. `schedule` is a reserved word until it exists.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
     Http(HttpTrigger),
     Callable(CallableTrigger),
@@ -85,7 +87,7 @@ pub enum Trigger {
 }
 
 /// `http = { … }`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTrigger {
     /// URLs beside those that follow from the function's name.
     pub routes: Vec<Route>,
@@ -94,7 +96,7 @@ pub struct HttpTrigger {
 }
 
 /// `callable = { … }`: what `httpsCallable` of the Firebase SDKs calls. Sub-paths always run it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallableTrigger {}
 
 /// One explicit route: `"POST /api/v1/upload_chunk/{uid}"`, or without a method for all of them.
@@ -106,7 +108,7 @@ pub struct Route {
 }
 
 /// `storage = { bucket = "…", event = "finalized", prefix = "…" }`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageTrigger {
     pub bucket: String,
     pub event: StorageEvent,
@@ -116,7 +118,7 @@ pub struct StorageTrigger {
 
 /// `event = { … }`: any CloudEvent that is POSTed to the function's URL, whose sender delivers it again;
 /// and those that functions publish.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventTrigger {
     /// As for [`HttpTrigger`].
     pub subpaths: bool,
@@ -135,7 +137,7 @@ pub enum StorageEvent {
 }
 
 /// `retry = { attempts = 8, backoff = "1s..10m", window = "24h" }`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
     pub attempts: u32,
     pub first_backoff: Duration,
@@ -166,7 +168,7 @@ pub struct Senders {
 }
 
 /// `[cors.NAME]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cors {
     pub name: String,
     pub origins: Origins,
@@ -232,6 +234,19 @@ pub enum RateKey {
 pub struct Secret {
     pub name: String,
     pub required: bool,
+}
+
+/// One of `egress = ["api.mistral.ai", "ollama:11434", "$MISTRAL_API_URL"]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Egress {
+    /// A name in lower case, or an address, as URLs are written after they were parsed.
+    Host {
+        host: String,
+        /// `None`: https on its own port. With a port, http as well.
+        port: Option<u16>,
+    },
+    /// The scheme, host and port of the URL in a secret that the function lists; nothing while it is unset.
+    Variable(String),
 }
 
 /// The shape of the refusals that the router words itself (413, 429, 500, 503, 504 …), so that old
@@ -361,14 +376,20 @@ pub enum RewriteTarget {
 }
 
 impl RewriteSource {
-    /// `path` as it was sent, with single slashes.
+    /// `path` as it was sent, with single slashes. As in firebase.json a glob matches a path that has one
+    /// slash more at its end.
     pub fn matches(&self, path: &str) -> bool {
+        let shorter = path.strip_suffix('/').filter(|path| !path.is_empty());
         match self {
-            Self::Path(own) => own == path,
+            Self::Path(own) => own == path || shorter == Some(own),
             Self::Below(folder) => path
                 .strip_prefix(&**folder)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-            Self::Glob { regex, negated, .. } => regex.is_match(path) != *negated,
+            Self::Glob { regex, negated, .. } => {
+                let matches =
+                    regex.is_match(path) || shorter.is_some_and(|path| regex.is_match(path));
+                matches != *negated
+            }
             Self::Regex(regex) => regex.is_match(path),
         }
     }

@@ -56,7 +56,7 @@ pub(crate) async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
 /// Starts what is due and has a slot. Returns how long there is nothing more to do.
 async fn deliver_due(app: &Arc<App>, ledger: &Ledger) -> Result<Option<Duration>, SqliteError> {
     let mut next: Option<Duration> = None;
-    for entry in &app.entries {
+    for entry in &app.deployment().entries {
         let Some(retry) = retry_of(entry) else {
             continue;
         };
@@ -122,13 +122,13 @@ async fn deliver(app: Arc<App>, entry: Arc<Entry>, delivery: Delivery, places: P
     let subject = event.subject.as_ref().unwrap_or(&event.kind).clone();
     let deadline = started + entry.spec.limits.timeout;
     let context = Context::new(
-        entry.spec.clone(),
+        entry.clone(),
         app.backends.clone(),
         Invoked::by_event(id, attempt, deadline.into()),
     );
     let result = async {
         failpoint!("after-lease", &subject).map_err(Error::internal)?;
-        invocation::run_event(&entry.function, context, event, deadline.into()).await?;
+        invocation::run_event(context, event).await?;
         failpoint!("after-effect", &subject).map_err(Error::internal)
     };
     let result = result.await;
@@ -136,7 +136,7 @@ async fn deliver(app: Arc<App>, entry: Arc<Entry>, delivery: Delivery, places: P
         Some(retry) => retry::outcome(&result, attempt, age, retry, random()),
         None => Outcome::Ack,
     };
-    entry.deliveries.count(&outcome);
+    entry.counts.deliveries.count(&outcome);
     app.access_log.record(&Line {
         function: &entry.spec.name,
         invocation: id.as_str(),

@@ -28,7 +28,6 @@ use slots::Slot;
 /// Proof that the policy passed, with all that the invocation needs.
 pub(crate) struct Admitted {
     context: Context,
-    deadline: Instant,
     places: Places,
 }
 
@@ -49,8 +48,8 @@ impl Places {
 }
 
 impl Admitted {
-    pub(crate) fn into_parts(self) -> (Context, Instant, Places) {
-        (self.context, self.deadline, self.places)
+    pub(crate) fn into_parts(self) -> (Context, Places) {
+        (self.context, self.places)
     }
 }
 
@@ -61,7 +60,7 @@ impl Admitted {
 /// asks for one.
 pub(crate) async fn admit(
     app: &App,
-    entry: &Entry,
+    entry: &Arc<Entry>,
     headers: &HeaderMap,
     client: Client,
     parameters: Parameters,
@@ -100,12 +99,8 @@ pub(crate) async fn admit(
         attempt: 1,
         trace: trace(headers).map(str::to_owned),
     };
-    let context = Context::new(entry.spec.clone(), app.backends.clone(), invoked);
-    Ok(Admitted {
-        context,
-        deadline,
-        places,
-    })
+    let context = Context::new(entry.clone(), app.backends.clone(), invoked);
+    Ok(Admitted { context, places })
 }
 
 fn too_many(wait: Duration) -> Error {

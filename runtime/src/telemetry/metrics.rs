@@ -90,10 +90,14 @@ pub(crate) fn exposition(app: &App) -> String {
         "counter",
         "Responses by function and class of status.",
     );
-    let functions = app.entries.iter().map(|entry| (&*entry.spec.name, entry));
+    let deployment = app.deployment();
+    let functions = deployment
+        .entries
+        .iter()
+        .map(|entry| (&*entry.spec.name, entry));
     let routed = functions
         .clone()
-        .map(|(name, entry)| (name, &entry.responses));
+        .map(|(name, entry)| (name, &entry.counts.responses));
     // A URL that no function has.
     for (function, responses) in routed.chain([("", &app.responses)]) {
         for (class, counter) in Responses::CLASSES.iter().zip(&responses.0) {
@@ -106,6 +110,10 @@ pub(crate) fn exposition(app: &App) -> String {
     page.begin("router_in_flight", "gauge", "Invocations that run now.");
     for (function, entry) in functions.clone() {
         page.sample(&[("function", function)], entry.slots.taken().into());
+    }
+    page.begin("router_panics_total", "counter", "Panics of functions.");
+    for (function, entry) in functions.clone() {
+        page.sample(&[("function", function)], entry.counts.panics.value());
     }
     page.begin(
         "router_rate_limited_total",
@@ -126,7 +134,7 @@ pub(crate) fn exposition(app: &App) -> String {
         if matches!(entry.spec.trigger, Trigger::Http(_) | Trigger::Callable(_)) {
             continue;
         }
-        for (outcome, counter) in Deliveries::OUTCOMES.iter().zip(&entry.deliveries.0) {
+        for (outcome, counter) in Deliveries::OUTCOMES.iter().zip(&entry.counts.deliveries.0) {
             let labels = [("function", function), ("outcome", outcome)];
             page.sample(&labels, counter.value());
         }

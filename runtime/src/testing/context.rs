@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::{Environment, Folder, config};
+use crate::app::Entry;
 use crate::context::{Context, InvocationId, Invoked};
 use crate::function::Registry;
 use crate::identity::{AuthError, Principal};
@@ -39,6 +40,9 @@ impl Context {
             .get(function)
             .with_context(|| format!("the manifest has no [functions.{function}]"))?
             .clone();
+        let code = registry.functions.get(function);
+        let code = code.with_context(|| format!("the registry has no {function}"))?;
+        let entry = Entry::new(spec, code.clone());
         let config = config(&folder, &Environment::default())?;
         let backends = open::backends(registry, &config, &manifest, &Handle::current()).await?;
         let principal = |uid: &str| {
@@ -50,7 +54,7 @@ impl Context {
         };
         let deadline = Instant::now() + Duration::from_secs(60);
         let context = Self::new(
-            Arc::new(spec),
+            Arc::new(entry),
             Arc::new(backends),
             Invoked {
                 caller: uid.map(principal).ok_or(AuthError::Missing),

@@ -14,7 +14,7 @@ use runtime::{
 };
 use serde_json::{Value, json};
 
-const MANIFEST: &str = include_str!("manifest.toml");
+pub(crate) const MANIFEST: &str = include_str!("manifest.toml");
 
 pub(crate) async fn server() -> TestServer {
     server_with(&Environment::default()).await
@@ -38,6 +38,7 @@ pub(crate) fn registry() -> Registry {
     .function("partner", echo.into_function())
     .function("sum", sum.into_function())
     .function("crash", crash.into_function())
+    .function("crash_midway", crash_midway.into_function())
     .function("sleep", sleep.into_function())
     .function("hold", sleep.into_function())
     .function("spin", spin.into_function())
@@ -91,6 +92,19 @@ async fn sum(_context: Context, input: Summands) -> Result<Value> {
 
 async fn crash(_context: Context, _request: Request) -> Result<Response> {
     panic!("a secret text");
+}
+
+async fn crash_midway(_context: Context, _request: Request) -> Result<Response> {
+    let pieces = futures_util::stream::unfold(0, async |piece| {
+        if piece > 0 {
+            // The first is on its way.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            panic!("no second piece");
+        }
+        let first = bytes::Bytes::from_static(b"piece\n");
+        Some((Ok::<_, Error>(first), piece + 1))
+    });
+    Ok(Response::new(Body::stream(pieces)))
 }
 
 /// For the milliseconds of the query.

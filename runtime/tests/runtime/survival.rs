@@ -1,37 +1,55 @@
 //! Functions that panic, never yield, or whose callers leave; and a stop in the middle of work.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use runtime::testing::TestServer;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::functions::{WRITTEN, client, server};
+use crate::metrics::{counting, until_counted};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_is_a_500_for_that_call_alone() {
-    let server = server().await;
-    let client = client();
-    for _ in 0..50 {
-        assert_eq!(
-            client
-                .get(server.url("/crash"))
-                .send()
-                .await
-                .unwrap()
-                .status(),
-            500
-        );
-        assert_eq!(
-            client
-                .get(server.url("/echo"))
-                .send()
-                .await
-                .unwrap()
-                .status(),
-            200
-        );
+async fn a_thousand_panics_are_a_500_each_and_change_no_other_call() {
+    const CALLERS: usize = 10;
+    let server = Arc::new(counting().await);
+    let get = async |server: &TestServer, client: &reqwest::Client, path| {
+        let call = client.get(server.url(path)).send();
+        call.await.unwrap().status().as_u16()
+    };
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|_| {
+            let server = server.clone();
+            tokio::spawn(async move {
+                let client = client();
+                for _ in 0..1000 / CALLERS {
+                    assert_eq!(get(&server, &client, "/crash").await, 500);
+                    assert_eq!(get(&server, &client, "/echo").await, 200);
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
     }
+    until_counted(&server, r#"router_panics_total{function="crash"} 1000"#).await;
+    until_counted(&server, r#"router_panics_total{function="echo"} 0"#).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_the_middle_of_a_response_cuts_that_response_and_is_counted() {
+    let server = counting().await;
+    let response = client()
+        .get(server.url("/crash_midway"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 200);
+    response.bytes().await.expect_err("it came whole");
+    until_counted(&server, r#"router_panics_total{function="crash_midway"} 1"#).await;
+    until_counted(&server, r#"router_in_flight{function="crash_midway"} 0"#).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::limits::{self, CorsChoice, Defaults};
 use super::proofs::{self, Proofs};
 use super::trigger;
-use super::{Defined, TriggerKind, auth, choice, rate, resolve, senders};
+use super::{Defined, TriggerKind, auth, choice, egress, rate, resolve, senders};
 use crate::fault::{Code, Faults};
 use crate::literal::shown;
 use crate::model::{
@@ -15,7 +15,7 @@ use crate::names;
 use crate::reader::{Table, Text};
 use crate::spelling::one_of;
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "http",
     "callable",
     "storage",
@@ -32,6 +32,7 @@ const KEYS: [&str; 22] = [
     "rate_limit",
     "flags",
     "secrets",
+    "egress",
     "bucket",
     "error_format",
     "enabled",
@@ -143,6 +144,7 @@ fn read_spec(
     let limits = limits::read(name, table, kind, scope.defaults, faults);
     let flags = read_flags(table, faults);
     let secrets = read_secrets(table, faults);
+    let egress = egress::read(table, &secrets, faults);
     let bucket = read_bucket(table, scope.buckets, faults);
     let error_format = choice(
         table,
@@ -171,6 +173,7 @@ fn read_spec(
         cors: callers.cors,
         limits,
         secrets,
+        egress,
         bucket: bucket.or(own_bucket),
         error_format: error_format.unwrap_or(ErrorFormat::Firebase),
         rate_limit: callers.rate_limit,

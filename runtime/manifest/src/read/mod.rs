@@ -5,6 +5,7 @@ mod access;
 mod auth;
 mod buckets;
 mod cors;
+mod egress;
 mod functions;
 mod hosting;
 mod limits;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use manifest::{
-    Access, AccessRule, Auth, ErrorFormat, Manifest, Origins, RateKey, RateLimit, RewriteTarget,
-    Route, Secret, Senders, Severity, StorageEvent, Trigger, parse,
+    Access, AccessRule, Auth, Egress, ErrorFormat, Manifest, Origins, RateKey, RateLimit,
+    RewriteTarget, Route, Secret, Senders, Severity, StorageEvent, Trigger, parse,
 };
 
 use crate::{HEAD, PRODUCT};
@@ -55,6 +55,20 @@ fn every_part_of_the_format_is_understood() {
         chat.secrets,
         [secret("MISTRAL_API_KEY", false), secret("OTHER", true)]
     );
+    let host = |host: &str, port| Egress::Host {
+        host: host.to_owned(),
+        port,
+    };
+    assert_eq!(
+        chat.egress,
+        [
+            host("api.mistral.ai", None),
+            host("ollama", Some(11434)),
+            host("[::1]", Some(80)),
+            host("10.0.0.7", None),
+            Egress::Variable("OTHER".to_owned()),
+        ]
+    );
     assert!(!chat.enabled);
 
     let event = &manifest.functions["process_chunk"];
@@ -70,6 +84,7 @@ fn every_part_of_the_format_is_understood() {
 
     let hello = &manifest.functions["hello_world"];
     assert!(hello.cors.is_none());
+    assert!(hello.egress.is_empty());
     assert_eq!(hello.examples, ["curl $BASE/hello_world"]);
     let Origins::Listed(origins) = &manifest.default_cors.unwrap().origins else {
         panic!("listed origins");

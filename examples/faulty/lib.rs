@@ -1,0 +1,4 @@
+//! Functions that do what no function should, for tests of how the process bears it: it is started as
+//! a program of its own, because some of these end it.
+
+include!(concat!(env!("OUT_DIR"), "/functions.rs"));
