@@ -40,7 +40,7 @@ fn caller(context: &Context) -> Result<&Principal> {
                 "Authorization header missing or malformed. Expected 'Bearer <token>'.",
             ),
             AuthError::Rejected(_) => (ErrorCode::Unauthenticated, "Invalid or expired token."),
-            AuthError::KeysUnavailable => (
+            AuthError::Unavailable(_) => (
                 ErrorCode::Internal,
                 "An internal server error occurred during token verification.",
             ),

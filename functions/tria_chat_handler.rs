@@ -1,10 +1,14 @@
 //! Answers one chat message.
 //!
 //! Its clients show `response` of a 200 and nothing else, so a model that fails is a 200 too: the text
-//! says so to people, the header `X-LLM-Error` to programs. A client that asks for `text/event-stream` reads
-//! the answer while it is made, as the callable protocol streams; there a failure is an error. What is wrong with a request is refused in
-//! two shapes, `error` and `status` with `message`, as it always was.
+//! says so to people, the header `X-LLM-Error` to programs. A client that asks for `text/event-stream`
+//! reads the answer while it is made, as the callable protocol streams; there a failure is an error. What
+//! is wrong with a request is refused in two shapes, `error` and `status` with `message`, as it always was.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
 use runtime::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
 use runtime::{
     AuthError, Context, Error, ErrorCode, HeaderName, HeaderValue, Method, Request, Response,
@@ -21,11 +25,36 @@ use crate::tria::{Reply, Turn};
 const LLM_ERROR: HeaderName = HeaderName::from_static("x-llm-error");
 
 pub async fn handle(context: Context, request: Request) -> Result<Response> {
-    match respond(&context, request).await {
-        Ok(response) | Err(Refusal::Worded(response)) => Ok(response),
-        Err(Refusal::Error(error)) if error.code() == ErrorCode::Internal => unhandled(&error),
-        Err(Refusal::Error(error)) => Err(error),
+    in_words(&context, respond(&context, request)).await
+}
+
+/// Words whatever a chat ends in as its clients know it, a panic too.
+async fn in_words(
+    context: &Context,
+    chat: impl Future<Output = Result<Response, Refusal>>,
+) -> Result<Response> {
+    let invocation = context.invocation();
+    let invocation = invocation.as_str();
+    match AssertUnwindSafe(chat).catch_unwind().await {
+        Ok(Ok(response) | Err(Refusal::Worded(response))) => return Ok(response),
+        Ok(Err(Refusal::Error(error))) if error.code() != ErrorCode::Internal => return Err(error),
+        Ok(Err(Refusal::Error(error))) => {
+            tracing::error!(
+                invocation,
+                ?error,
+                "a chat ended in an error that nobody expects"
+            );
+        }
+        Err(_) => {
+            tracing::error!(
+                invocation,
+                "a chat ended in a panic, which was logged before this"
+            );
+        }
     }
+    let message = "An unhandled server error occurred. Please try again later.";
+    let body = json!({"status": "error", "message": message});
+    json(StatusCode::INTERNAL_SERVER_ERROR, &body)
 }
 
 /// Why a request is not answered: in the shape of the manifest's `error_format`, or in another.
@@ -69,7 +98,7 @@ fn unknown_caller(error: AuthError) -> Refusal {
         ),
         // Not 401, which auth_sync answers: its clients have always been told so.
         AuthError::Rejected(_) => (StatusCode::FORBIDDEN, "Invalid or expired token."),
-        AuthError::KeysUnavailable => return Refusal::Error(error.into()),
+        AuthError::Unavailable(_) => return Refusal::Error(error.into()),
     };
     let body = json!({"status": "error", "message": message});
     worded(status, &body).unwrap_or_else(Refusal::Error)
@@ -81,13 +110,6 @@ fn worded(status: StatusCode, body: &Value) -> Result<Refusal> {
         set(&mut response, WWW_AUTHENTICATE, "Bearer");
     }
     Ok(Refusal::Worded(response))
-}
-
-fn unhandled(error: &Error) -> Result<Response> {
-    tracing::error!(?error, "a chat ended in an error that nobody expects");
-    let message = "An unhandled server error occurred. Please try again later.";
-    let body = json!({"status": "error", "message": message});
-    json(StatusCode::INTERNAL_SERVER_ERROR, &body)
 }
 
 async fn question(request: Request) -> Result<Question> {
@@ -146,4 +168,23 @@ fn pieces(context: &Context, turn: Turn) -> Response {
         let llm = Llm::of(&context)?;
         turn.tell(&context, &llm).await?.answered()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_told_in_the_words_of_the_chat() {
+        let registry = crate::registry();
+        let context = Context::test(&registry, "tria_chat_handler", Some("U1"));
+        let context = context.await.unwrap();
+        let response = in_words(&context, async { panic!("a fault") }).await;
+        let response = response.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = response.into_body().collect().await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let message = "An unhandled server error occurred. Please try again later.";
+        assert_eq!(body, json!({"status": "error", "message": message}));
+    }
 }

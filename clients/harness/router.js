@@ -15,7 +15,7 @@ const PATIENCE = 60_000;
 const ADMIN_TOKEN = 'the token of an administrator';
 
 export class Router {
-  #binary;
+  #command;
   #environment;
   #folder;
   #child;
@@ -25,9 +25,10 @@ export class Router {
   /**
    * @param binary the name of the built program
    * @param manifest the path of its manifest, from the root of the workspace
+   * @param command `serve` or `dev`
    * @param edit makes the manifest's text another one
    */
-  static async start({ binary = 'router', manifest = 'manifest.toml', edit = (text) => text, environment }) {
+  static async start({ binary = 'router', command = 'serve', manifest = 'manifest.toml', edit = (text) => text, environment }) {
     const router = new Router();
     router.#folder = await mkdtemp(path.join(tmpdir(), 'clients-'));
     // A program that is started as root goes on as another user, who must get in.
@@ -36,7 +37,7 @@ export class Router {
     await mkdir(disk);
     const edited = path.join(router.#folder, 'manifest.toml');
     await writeFile(edited, edit(await readFile(path.join(ROOT, manifest), 'utf8')));
-    router.#binary = path.join(TARGET, 'debug', binary);
+    router.#command = [path.join(TARGET, 'debug', binary), command];
     router.#environment = {
       PATH: process.env.PATH,
       HOST: '127.0.0.1',
@@ -54,14 +55,15 @@ export class Router {
 
   /** Starts the process, again on the same disk after [`kill`]. */
   async resume() {
-    const child = spawn(this.#binary, ['serve'], {
+    const [binary, ...argv] = this.#command;
+    const child = spawn(binary, argv, {
       cwd: this.#folder,
       env: this.#environment,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#child = child;
     this.port = await new Promise((resolve, reject) => {
-      const fail = (why) => reject(new Error(`${this.#binary} ${why}:\n${this.#log}`));
+      const fail = (why) => reject(new Error(`${binary} ${why}:\n${this.#log}`));
       const alarm = setTimeout(() => fail('did not say that it listens'), PATIENCE);
       child.once('error', (error) => fail(error.message));
       child.once('exit', () => fail('ended'));

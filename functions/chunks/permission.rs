@@ -59,7 +59,7 @@ impl Denial {
             Self::Token(AuthError::Rejected(_)) => {
                 (ErrorCode::Unauthenticated, "Invalid or expired token.")
             }
-            Self::Token(AuthError::KeysUnavailable) => {
+            Self::Token(AuthError::Unavailable(_)) => {
                 (ErrorCode::Unavailable, "Tokens cannot be checked now.")
             }
         };

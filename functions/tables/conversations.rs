@@ -5,17 +5,23 @@ use runtime::{Database, DatabaseError, Rows, Statement};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::users;
+
+/// How long a reply may be told of again; events are retried for a week.
+const TOLD_AGAIN: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// So many messages of a session are read at most.
 const LAST_MESSAGES: i64 = 50;
 
-/// A session as it is on record.
+/// So much of a message is read at most, in code points: more than anybody tells a model again.
+const LONGEST: i64 = 8_192;
+
+/// A session, for one user.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Session {
-    /// There is none of this id.
-    Unknown,
     /// It is another user's.
     Foreign,
-    Known {
+    Own {
         newest_first: Vec<Said>,
     },
 }
@@ -31,40 +37,58 @@ pub(crate) struct Said {
 pub(crate) const USER: &str = "user";
 pub(crate) const ASSISTANT: &str = "assistant";
 
-/// The session of that id, for the user of that uid.
-pub(crate) async fn session(
+/// The session of that id, which begins here when there is none: of two users who name one id at the same
+/// time it is one's.
+pub(crate) async fn open(
     database: &Database,
     session_id: Uuid,
     user_id: &str,
+    email: Option<&str>,
+    now: Timestamp,
 ) -> Result<Session, DatabaseError> {
+    let begin = Statement::new(
+        "INSERT INTO user_chat_sessions (session_id, user_id, created_at, last_updated_at)
+         VALUES ($1, $2, $3, $3) ON CONFLICT (session_id) DO NOTHING",
+        &[&session_id, &user_id, &now],
+    );
     let owner = Statement::new(
         "SELECT user_id FROM user_chat_sessions WHERE session_id = $1",
         &[&session_id],
     );
     let messages = Statement::new(
-        "SELECT sender_type, message_content FROM chat_history
+        "SELECT sender_type, substr(message_content, 1, CAST($4 AS INTEGER)) AS message_content
+         FROM chat_history
          JOIN user_chat_sessions USING (session_id)
          WHERE session_id = $1 AND user_chat_sessions.user_id = $2
          ORDER BY chat_history.timestamp DESC, message_id LIMIT $3",
-        &[&session_id, &user_id, &LAST_MESSAGES],
+        &[&session_id, &user_id, &LAST_MESSAGES, &LONGEST],
     );
-    let mut answers = database.atomically([owner, messages]).await?.into_iter();
+    let [ensure, ensure_without_email] = users::ensure(user_id, email);
+    let statements = [ensure, ensure_without_email, begin, owner, messages];
+    let mut answers = database.atomically(statements).await?.into_iter().skip(3);
     let owner: Option<String> = answers.next().map_or(Ok(None), Rows::into_first)?;
-    Ok(match owner {
-        None => Session::Unknown,
-        Some(owner) if owner != user_id => Session::Foreign,
-        Some(_) => Session::Known {
-            newest_first: answers.next().map_or(Ok(Vec::new()), Rows::into_vec)?,
-        },
-    })
+    if owner.is_none_or(|owner| owner != user_id) {
+        return Ok(Session::Foreign);
+    }
+    let newest_first = answers.next().map_or(Ok(Vec::new()), Rows::into_vec)?;
+    Ok(Session::Own { newest_first })
 }
 
 /// Takes a reply on record. In the transaction that records all of it this comes first: when the reply
 /// is there already, the transaction ends here with [`is_recorded`] and nothing is written twice.
-pub(crate) fn claim(reply_id: Uuid) -> Statement {
+pub(crate) fn claim(reply_id: Uuid, now: Timestamp) -> Statement {
     Statement::new(
-        "INSERT INTO recorded_replies (reply_id) VALUES ($1)",
-        &[&reply_id],
+        "INSERT INTO recorded_replies (reply_id, recorded_at) VALUES ($1, $2)",
+        &[&reply_id, &now],
+    )
+}
+
+/// Forgets which replies were taken on record so long ago that nothing tells of them again.
+pub(crate) fn forget(now: Timestamp) -> Statement {
+    let until = now.saturating_sub(TOLD_AGAIN).unwrap_or(Timestamp::MIN);
+    Statement::new(
+        "DELETE FROM recorded_replies WHERE recorded_at < $1",
+        &[&until],
     )
 }
 
@@ -80,7 +104,7 @@ pub(crate) fn touch(session_id: Uuid, user_id: &str, at: Timestamp) -> Statement
          VALUES ($1, $2, $3, $3)
          ON CONFLICT (session_id) DO UPDATE SET last_updated_at = excluded.last_updated_at
          WHERE user_chat_sessions.user_id = excluded.user_id
-           AND user_chat_sessions.last_updated_at < excluded.last_updated_at",
+           AND COALESCE(user_chat_sessions.last_updated_at < excluded.last_updated_at, TRUE)",
         &[&session_id, &user_id, &at],
     )
 }
@@ -98,10 +122,17 @@ pub(crate) fn add(
     let message = |sender_type: &str, content: &str, at: Timestamp| {
         Statement::new(
             "INSERT INTO chat_history
-                 (session_id, user_id, sender_type, message_content, timestamp)
-             SELECT session_id, user_id, $3, $4, $5 FROM user_chat_sessions
+                 (message_id, session_id, user_id, sender_type, message_content, timestamp)
+             SELECT $6, session_id, user_id, $3, $4, $5 FROM user_chat_sessions
              WHERE session_id = $1 AND user_id = $2",
-            &[&session_id, &user_id, &sender_type, &content, &at],
+            &[
+                &session_id,
+                &user_id,
+                &sender_type,
+                &content,
+                &at,
+                &Uuid::new_v4(),
+            ],
         )
     };
     [

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// How many calls are looked back upon.
 const WINDOW: usize = 20;
-/// So many failures among them open the breaker.
+/// So many failures among as many calls open the breaker; of fewer calls nothing is said.
 const FAILURES: usize = WINDOW / 2;
 /// How long nobody calls, before one call tries again.
 const REST: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ pub(crate) enum Outcome {
     Abandoned,
 }
 
-/// Closed, then open once half of the last calls have failed, then half open for one call at a time.
+/// Closed, then open once half of the last [`WINDOW`] calls have failed, then half open for one call at a time.
 #[derive(Debug)]
 struct Breaker {
     state: State,
@@ -71,7 +71,8 @@ impl Breaker {
                     calls.pop_front();
                 }
                 calls.push_back(outcome == Outcome::Failed);
-                if calls.iter().filter(|failed| **failed).count() >= FAILURES {
+                let failures = calls.iter().filter(|failed| **failed).count();
+                if calls.len() == WINDOW && failures >= FAILURES {
                     self.enter(rested);
                 }
             }
@@ -163,14 +164,17 @@ mod tests {
         let now = Instant::now();
         for (calls, admits) in [
             ("", true),
-            ("fffffffff", true),
-            ("ffffffffff", false),
+            ("fffffffffffffffffff", true),
+            ("ffffffffffffffffffff", false),
             ("sfsfsfsfsfsfsfsfsfs", true),
             ("sfsfsfsfsfsfsfsfsfsf", false),
+            ("fsfsfsfsfsfsfsfsfsfs", false),
             // The first failures are forgotten by the time the last one comes.
             ("fffffffffsssssssssssf", true),
             ("fffffffffssssssssssf", false),
-            ("fffffffffaaaaaaaaaaaaaaaaaaaaaaaa", true),
+            ("ssssssssssssssssssssfffffffff", true),
+            ("ssssssssssssssssssssffffffffff", false),
+            ("fffffffffffffffffffaaaaaaaaaaaaaaaa", true),
         ] {
             let admitted = after(calls, now).admit(now);
             assert_eq!(admitted.is_some(), admits, "{calls}");
@@ -180,7 +184,7 @@ mod tests {
     #[test]
     fn one_call_at_a_time_tries_again_after_the_rest() {
         let start = Instant::now();
-        let mut breaker = after("ffffffffff", start);
+        let mut breaker = after(&"f".repeat(WINDOW), start);
         assert_eq!(breaker.admit(start + 9 * SECOND), None);
         let rested = start + 10 * SECOND;
         let probe = breaker.admit(rested).expect("a probe");
@@ -191,7 +195,7 @@ mod tests {
         let probe = breaker.admit(rested + 10 * SECOND).expect("a probe");
         breaker.settle(probe, Outcome::Served, rested + 10 * SECOND);
         let closed = rested + 10 * SECOND;
-        for _ in 0..9 {
+        for _ in 1..WINDOW {
             call(&mut breaker, Outcome::Failed, closed);
         }
         assert!(
@@ -203,7 +207,7 @@ mod tests {
     #[test]
     fn a_probe_that_is_abandoned_makes_room_for_the_next() {
         let start = Instant::now();
-        let mut breaker = after("ffffffffff", start);
+        let mut breaker = after(&"f".repeat(WINDOW), start);
         let rested = start + 10 * SECOND;
         call(&mut breaker, Outcome::Abandoned, rested);
         assert!(breaker.admit(rested).is_some());
@@ -213,15 +217,17 @@ mod tests {
     fn a_call_from_before_it_opened_changes_nothing() {
         let start = Instant::now();
         let mut breaker = Breaker::new();
-        let calls: Vec<_> = (0..12).map(|_| breaker.admit(start).unwrap()).collect();
-        for call in &calls[..10] {
+        let calls: Vec<_> = (0..WINDOW + 2)
+            .map(|_| breaker.admit(start).unwrap())
+            .collect();
+        for call in &calls[..WINDOW] {
             breaker.settle(*call, Outcome::Failed, start);
         }
-        breaker.settle(calls[10], Outcome::Served, start);
+        breaker.settle(calls[WINDOW], Outcome::Served, start);
         assert_eq!(breaker.admit(start), None, "a late success");
         let rested = start + 10 * SECOND;
         let probe = breaker.admit(rested).unwrap();
-        breaker.settle(calls[11], Outcome::Failed, rested);
+        breaker.settle(calls[WINDOW + 1], Outcome::Failed, rested);
         breaker.settle(probe, Outcome::Served, rested);
         assert!(breaker.admit(rested).is_some(), "a late failure");
     }
@@ -229,7 +235,7 @@ mod tests {
     #[test]
     fn a_call_that_is_dropped_was_abandoned() {
         let shared = SharedBreaker::new();
-        for _ in 0..10 {
+        for _ in 0..WINDOW {
             shared.admit().unwrap().settle(Outcome::Failed);
         }
         assert!(shared.admit().is_none());

@@ -92,14 +92,14 @@ impl Exchange {
 
     /// Writes all of it, or nothing when it is on record.
     pub(crate) async fn record(&self, database: &Database) -> Result<(), DatabaseError> {
-        match database.atomically(self.statements()).await {
+        match database.atomically(self.statements(Timestamp::now())).await {
             Err(error) if conversations::is_recorded(&error) => Ok(()),
             written => written.map(drop),
         }
     }
 
-    fn statements(&self) -> Vec<Statement> {
-        let mut statements = vec![conversations::claim(self.reply_id)];
+    fn statements(&self, now: Timestamp) -> Vec<Statement> {
+        let mut statements = vec![conversations::claim(self.reply_id, now)];
         if let Asker::User { uid, email } = &self.asker {
             statements.extend(users::ensure(uid, email.as_deref()));
             if let Some(session_id) = self.session_id {
@@ -126,6 +126,7 @@ impl Exchange {
             asked: self.asked,
             answered: self.answered,
         }));
+        statements.push(conversations::forget(now));
         statements
     }
 }

@@ -10,7 +10,7 @@ mod prompt;
 pub(crate) mod question;
 
 use jiff::Timestamp;
-use runtime::{Context, Error, ErrorCode, Result};
+use runtime::{Context, DatabaseError, Error, ErrorCode, Result};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -52,8 +52,12 @@ impl Turn {
     /// `NOT_FOUND` for the session of somebody else, `UNAVAILABLE` when none can be read now.
     pub(crate) async fn begin(context: &Context, asker: Asker, question: Question) -> Result<Self> {
         let asked = Timestamp::now();
-        let history = match (question.session, asker.uid()) {
-            (Some(Session::Named(id)), Some(uid)) => history(context, id, uid).await?,
+        let history = match (question.session, &asker) {
+            (Some(Session::Named(id)), Asker::User { uid, email }) => {
+                let session =
+                    conversations::open(context.database(), id, uid, email.as_deref(), asked);
+                history(session.await)?
+            }
             _ => Vec::new(),
         };
         Ok(Self {
@@ -133,18 +137,16 @@ impl Reply {
 }
 
 /// What was said before, as far as the model is told of it.
-async fn history(context: &Context, session_id: Uuid, uid: &str) -> Result<Vec<Message>> {
-    let session = conversations::session(context.database(), session_id, uid).await;
+fn history(session: Result<conversations::Session, DatabaseError>) -> Result<Vec<Message>> {
     let session = session.map_err(|error| {
         let message = "The conversation is not available now.";
         Error::new(ErrorCode::Unavailable, message).because(error)
     })?;
     match session {
-        conversations::Session::Unknown => Ok(Vec::new()),
         conversations::Session::Foreign => {
             Err(Error::new(ErrorCode::NotFound, "Session not found."))
         }
-        conversations::Session::Known { newest_first } => {
+        conversations::Session::Own { newest_first } => {
             Ok(prompt::recent(newest_first.into_iter().filter_map(message)))
         }
     }

@@ -25,8 +25,16 @@ pub(crate) fn messages(history: Vec<Message>, text: &str) -> Vec<Message> {
         content: text.to_owned(),
     };
     let mut messages = vec![system];
-    messages.extend(history);
-    messages.push(question);
+    for message in history.into_iter().chain([question]) {
+        match messages.last_mut() {
+            // Two questions at once leave two in a row, which the templates of some models refuse.
+            Some(last) if last.role == message.role => {
+                last.content.push_str("\n\n");
+                last.content.push_str(&message.content);
+            }
+            _ => messages.push(message),
+        }
+    }
     messages
 }
 
@@ -98,6 +106,23 @@ mod tests {
     #[test]
     fn a_letter_of_another_alphabet_costs_its_bytes() {
         assert_eq!((tokens(""), tokens("abcd"), tokens("ЖЖЖ")), (0, 2, 2));
+    }
+
+    #[test]
+    fn the_roles_take_turns_whatever_order_the_messages_are_in() {
+        use Role::{Assistant, System, User};
+        let history = [(User, "1"), (User, "2"), (Assistant, "a"), (Assistant, "b")];
+        let history = history.map(|(role, content)| message(role, content));
+        let told = |history: &[Message]| -> Vec<(Role, String)> {
+            let messages = messages(history.to_vec(), "?").into_iter().skip(1);
+            messages.map(|m| (m.role, m.content)).collect()
+        };
+        let said = |role, content: &str| (role, content.to_owned());
+        let question = said(User, "?");
+        let both = [said(User, "1\n\n2"), said(Assistant, "a\n\nb"), question];
+        assert_eq!(told(&history), both);
+        assert_eq!(told(&history[..1]), [said(User, "1\n\n?")]);
+        assert_eq!(messages(Vec::new(), "?")[0].role, System);
     }
 
     #[test]

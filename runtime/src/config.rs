@@ -2,9 +2,11 @@
 //! What it does is in manifest.toml. `docs` of each variable: the README's table.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use manifest::Manifest;
 
 use crate::forwarded::TrustedProxies;
@@ -13,6 +15,8 @@ use crate::secrets::{Secret, Secrets};
 const FIREBASE_KEYS: &str =
     "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
+const APP_CHECK_KEYS: &str = "https://firebaseappcheck.googleapis.com/v1/jwks";
+const IDENTITY_TOOLKIT: &str = "https://identitytoolkit.googleapis.com";
 const SECRET_FILES: &str = "/etc/secrets";
 
 pub(crate) struct Config {
@@ -22,15 +26,31 @@ pub(crate) struct Config {
     /// The folder that holds buckets, ledger and the embedded database.
     pub(crate) base_path: PathBuf,
     pub(crate) database_url: Option<Secret>,
+    /// What the hosting folder is relative to: the folder of the manifest in use.
+    pub(crate) manifest_folder: PathBuf,
     pub(crate) overrides: Overrides,
     pub(crate) jwks_url: String,
     /// Where the keys of Google's OIDC tokens are, with which Pub/Sub and Eventarc send events.
     pub(crate) oidc_jwks_url: String,
+    /// Where the keys of App Check's tokens are.
+    pub(crate) app_check_jwks_url: String,
+    /// Where accounts are looked up, without a path.
+    pub(crate) identity_toolkit_url: String,
+    /// Read at once, with the rights that the process starts with; what is wrong with it concerns only
+    /// whoever needs it.
+    pub(crate) service_account_key: Result<Option<ServiceAccountKey>, String>,
     /// Whoever holds it may send events.
     pub(crate) event_token: Option<Secret>,
     /// Whoever holds it may read the metrics.
     pub(crate) admin_token: Option<Secret>,
     pub(crate) log_level: String,
+}
+
+/// The key file of a service account.
+pub(crate) struct ServiceAccountKey {
+    /// Which variable it comes from.
+    pub(crate) variable: &'static str,
+    pub(crate) file: Secret,
 }
 
 /// What the environment says in place of the manifest.
@@ -78,9 +98,13 @@ impl Config {
                 // Unsigned tokens must not write to a real database.
                 Mode::Dev => None,
             },
+            manifest_folder: manifest_folder(),
             overrides: Overrides::from_environment(),
             jwks_url: url("FIREBASE_JWKS_URL", FIREBASE_KEYS)?,
             oidc_jwks_url: url("GOOGLE_JWKS_URL", GOOGLE_KEYS)?,
+            app_check_jwks_url: url("APP_CHECK_JWKS_URL", APP_CHECK_KEYS)?,
+            identity_toolkit_url: url("IDENTITY_TOOLKIT_URL", IDENTITY_TOOLKIT)?,
+            service_account_key: service_account_key().map_err(|error| format!("{error:#}")),
             event_token: token("EVENT_TOKEN")?,
             admin_token: token("ADMIN_TOKEN")?,
             log_level: log_level()?,
@@ -207,6 +231,15 @@ pub(crate) fn manifest_text(compiled_in: &str) -> anyhow::Result<(String, String
     Ok((path, text))
 }
 
+/// The folder of [`manifest_text`]'s file; that of the process for the one compiled in.
+pub(crate) fn manifest_folder() -> PathBuf {
+    let file = variable("MANIFEST").map(PathBuf::from);
+    file.as_deref()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new(""))
+        .to_owned()
+}
+
 /// The secrets that the functions list, from the environment or from `/etc/secrets/{name}`.
 ///
 /// # Errors
@@ -234,6 +267,34 @@ pub(crate) fn secrets(manifest: &Manifest) -> anyhow::Result<Secrets> {
         );
     }
     Ok(found.into_iter().collect())
+}
+
+/// # Errors
+/// A file that cannot be read, or both variables.
+fn service_account_key() -> anyhow::Result<Option<ServiceAccountKey>> {
+    const FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+    const ENCODED: &str = "FIREBASE_SERVICE_ACCOUNT_BASE64";
+    let key = |variable, text| ServiceAccountKey {
+        variable,
+        file: Secret::new(text),
+    };
+    match (variable(FILE), secret(ENCODED)) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => bail!("{FILE} and {ENCODED} are both set. Unset one of them"),
+        (Some(path), None) => {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("{FILE}: cannot read {path}"))?;
+            Ok(Some(key(FILE, text)))
+        }
+        (None, Some(encoded)) => {
+            // `base64` breaks its lines.
+            let letters: String = encoded.expose().split_ascii_whitespace().collect();
+            let text = BASE64_STANDARD.decode(letters).ok();
+            let text = text.and_then(|text| String::from_utf8(text).ok());
+            let text = text.with_context(|| format!("{ENCODED} is not a text in base64"))?;
+            Ok(Some(key(ENCODED, text)))
+        }
+    }
 }
 
 /// A variable, or a secret file of the platform.

@@ -13,7 +13,7 @@ use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
 use crate::events::{self, CloudEvent};
 use crate::forwarded::Client;
-use crate::identity::{AuthError, Device, Principal};
+use crate::identity::{AuthError, Principal};
 use crate::outbound::Outbound;
 use crate::route::Parameters;
 use crate::secrets::Secrets;
@@ -39,7 +39,10 @@ struct Inner {
 pub(crate) struct Invoked {
     pub(crate) invocation: InvocationId,
     pub(crate) caller: Result<Arc<Principal>, AuthError>,
-    pub(crate) device: Device,
+    /// That App Check vouches for.
+    pub(crate) app: Option<Arc<str>>,
+    /// See [`Context::instance_id_token`].
+    pub(crate) instance_id: Option<String>,
     /// `None` for the delivery of an event.
     pub(crate) client: Option<Client>,
     pub(crate) parameters: Parameters,
@@ -56,7 +59,8 @@ impl Invoked {
         Self {
             invocation,
             caller: Err(AuthError::Missing),
-            device: Device::default(),
+            app: None,
+            instance_id: None,
             client: None,
             parameters: Parameters::default(),
             deadline,
@@ -136,15 +140,15 @@ impl Context {
         }
     }
 
-    /// The App Check token that came with the request, when it can be read as one. Nobody verified it: it
-    /// proves nothing of the app.
-    pub fn app_check(&self) -> Option<&str> {
-        self.inner.invoked.device.app_check.as_deref()
+    /// The id of the app that the request comes from, `1:1234567890:web:321abc`, which App Check vouches
+    /// for. `None` without `app_check = "required"`: then nobody looked.
+    pub fn app(&self) -> Option<&str> {
+        self.inner.invoked.app.as_deref()
     }
 
     /// The registration of the caller's device with Cloud Messaging, as its SDK sent it; not verified.
     pub fn instance_id_token(&self) -> Option<&str> {
-        self.inner.invoked.device.instance_id.as_deref()
+        self.inner.invoked.instance_id.as_deref()
     }
 
     /// The address that the request came from, as far as it can be trusted: the connection's other end,
@@ -208,14 +212,21 @@ impl Context {
             .unwrap_or_default()
     }
 
-    /// Calls to other servers, which end with the invocation at the latest.
+    /// Calls to the servers that the manifest entry lists in `egress`, which end with the invocation at
+    /// the latest.
     pub fn http(&self) -> Outbound<'_> {
-        let invoked = &self.inner.invoked;
-        Outbound::new(
-            &self.inner.backends.http,
-            invoked.deadline,
-            invoked.trace.as_deref(),
-        )
+        let Inner {
+            function,
+            backends,
+            invoked,
+        } = &*self.inner;
+        Outbound {
+            client: &backends.http,
+            function: &function.spec,
+            secrets: &backends.secrets,
+            deadline: invoked.deadline,
+            trace: invoked.trace.as_deref(),
+        }
     }
 
     /// Publishes an event. When this returns, the event is durable, and every function whose entry

@@ -19,6 +19,7 @@ use crate::context::InvocationId;
 use crate::error::{Error, Result};
 use crate::forwarded::{self, Client};
 use crate::function::{Response, Signature};
+use crate::hosting::rewritten;
 use crate::policy::cors;
 use crate::respond::{Telling, told_status};
 use crate::route::{RouteMatch, Unmatched};
@@ -71,7 +72,7 @@ async fn answer(
     deployment: &Deployment,
     id: InvocationId,
     client: Client,
-    request: HttpRequest<Incoming>,
+    mut request: HttpRequest<Incoming>,
 ) -> (Option<usize>, Response) {
     let host = match edge::check(&request) {
         Ok(host) => host,
@@ -80,12 +81,18 @@ async fn answer(
     let method = cors::requested_method(request.method(), request.headers());
     let path = request.uri().path();
     let route = match health::owns(app, path) {
+        true if health::is_file(path) => Err(Unmatched::hosted(None)),
         true => Err(Unmatched::not_found()),
         false => deployment.routes.lookup(host, &method, path),
     };
+    let file = match &deployment.hosting {
+        Some(hosting) => hosting.answer(&request, &route).await,
+        None => None,
+    };
     let function = match &route {
+        _ if file.is_some() => None,
         Ok(route) => Some(route.function),
-        Err(unmatched) => unmatched.function,
+        Err(unmatched) => unmatched.function(),
     };
     let entry = function.map(|index| &*deployment.entries[index]);
     let cors = match entry {
@@ -97,15 +104,20 @@ async fn answer(
         .map(|cors| cors.answer(request.headers()))
         .unwrap_or_default();
 
-    let mut response = match (preflight, route) {
-        (Some(preflight), _) => preflight,
+    let mut response = match (preflight.or(file), route) {
+        (Some(response), _) => response,
         (None, Ok(route)) => {
             let entry = &deployment.entries[route.function];
-            call(app, entry, id, client, route, request).await
+            if route.rewritten {
+                rewritten::prepare(&mut request);
+                rewritten::finish(call(app, entry, id, client, route, request).await)
+            } else {
+                call(app, entry, id, client, route, request).await
+            }
         }
         (None, Err(unmatched)) => match health::answer(app, &request).await {
             Some(response) => response,
-            None => refuse(unmatched.error, telling(&request, entry), request),
+            None => refuse(unmatched.into(), telling(&request, entry), request),
         },
     };
     cors.apply(&mut response);

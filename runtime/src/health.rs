@@ -36,6 +36,11 @@ pub(crate) fn owns(app: &App, path: &str) -> bool {
         || path == METRICS && app.admin_token.is_some()
 }
 
+/// Whether hosting may have a file of this name, although no function may have the URL.
+pub(crate) fn is_file(path: &str) -> bool {
+    NEVER.contains(&path)
+}
+
 /// The answer to one of these URLs.
 pub(crate) async fn answer(app: &App, request: &Request<Incoming>) -> Option<Response> {
     let response = match request.uri().path() {
@@ -44,7 +49,11 @@ pub(crate) async fn answer(app: &App, request: &Request<Incoming>) -> Option<Res
             "application/json",
             Body::from(&br#"{"status":"ok"}"#[..]),
         ),
-        READY => app.readiness.answer(&app.backends, &app.verifier).await,
+        READY => {
+            app.readiness
+                .answer(&app.backends, &app.verifiers.users)
+                .await
+        }
         METRICS => {
             let admin = app.admin_token.as_ref()?;
             match check(admin, request.headers()) {

@@ -36,6 +36,7 @@ mod dispatch;
 mod edge;
 mod forwarded;
 mod health;
+mod hosting;
 mod invocation;
 mod policy;
 mod route;
@@ -57,6 +58,7 @@ mod events;
 mod ledger;
 mod storage;
 
+mod address;
 mod failpoint;
 mod pace;
 mod telemetry;

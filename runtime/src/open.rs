@@ -1,9 +1,10 @@
 //! Opens everything that a server needs, in order, from its configuration and its manifest.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use manifest::{FunctionSpec, Manifest, Trigger};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -13,12 +14,16 @@ use crate::config::{self, Config, Mode};
 use crate::context::Backends;
 use crate::database::{Database, DatabaseError, Settings};
 use crate::function::{Function, Registry};
-use crate::identity::{KeySource, KeySourceSettings, SenderVerifier, Verifier};
+use crate::hosting::Hosting;
+use crate::identity::{
+    Accounts, AccountsSettings, AppVerifier, KeySource, KeySourceSettings, SenderVerifier,
+    ServiceAccount, Verifier, Verifiers,
+};
 use crate::ledger::{Announcer, Subscription, Topic};
 use crate::storage::Storage;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Causes;
-use crate::tls;
+use crate::{outbound, tls};
 
 /// # Errors
 /// A text for the operator: what cannot be opened, and why.
@@ -29,17 +34,38 @@ pub(crate) async fn app(
     services: Handle,
     access_log: Arc<AccessLog>,
 ) -> anyhow::Result<App> {
-    let functions = functions(registry, manifest)?;
+    let mut functions = functions(registry, manifest)?;
+    if config.mode == Mode::Dev {
+        // Its users are made up: nobody has their accounts.
+        for (spec, _) in &mut functions {
+            spec.check_revoked = false;
+        }
+    }
     let backends = backends(registry, config, manifest, &services).await?;
-    let verifiers = verifiers(config, manifest, &services)?;
+    let verifiers = verifiers(config, manifest, &functions, &services)?;
     Ok(App::new(
         manifest.clone(),
         functions,
+        hosting(&config.manifest_folder, manifest)?,
         (config.proxies.clone(), config.admin_token.clone()),
         verifiers,
         backends,
         access_log,
     ))
+}
+
+/// `base`: the folder of the manifest.
+///
+/// # Errors
+/// When the folder of the files is not there, or a file that a rewrite leads to.
+pub(crate) fn hosting(base: &Path, manifest: &Manifest) -> anyhow::Result<Option<Hosting>> {
+    let Some(spec) = &manifest.hosting else {
+        return Ok(None);
+    };
+    let folder = base.join(&spec.public);
+    let hosting = Hosting::open(&folder, spec, &manifest.rewrites)
+        .with_context(|| format!("[hosting] public: the files in {}", folder.display()))?;
+    Ok(Some(hosting))
 }
 
 /// The functions of the manifest, each with its code.
@@ -71,15 +97,16 @@ pub(crate) async fn backends(
     manifest: &Manifest,
     services: &Handle,
 ) -> anyhow::Result<Backends> {
+    let secrets = config::secrets(manifest)?;
     Ok(Backends {
-        secrets: config::secrets(manifest)?,
+        http: outbound::client(manifest, &secrets)?,
+        secrets,
         storage: Storage::open(&config.base_path, &manifest.buckets, announcer(manifest))
             .await
             .with_context(|| {
                 format!("cannot open the storage in {}", config.base_path.display())
             })?,
         database: database(registry, config, services.clone()).await?,
-        http: tls::http_client()?,
         causes: Causes::default(),
     })
 }
@@ -117,8 +144,9 @@ async fn database(
 fn verifiers(
     config: &Config,
     manifest: &Manifest,
+    functions: &[(FunctionSpec, Function)],
     services: &Handle,
-) -> anyhow::Result<(Verifier, SenderVerifier)> {
+) -> anyhow::Result<Verifiers> {
     let client = tls::http_client()?;
     let keys = |url: &str| {
         KeySource::new(KeySourceSettings {
@@ -128,9 +156,48 @@ fn verifiers(
         })
     };
     let unsigned = config.mode == Mode::Dev;
-    let users = Verifier::new(&manifest.project.id, keys(&config.jwks_url), unsigned);
-    let senders = SenderVerifier::new(config.event_token.clone(), keys(&config.oidc_jwks_url));
-    Ok((users, senders))
+    let project = &manifest.project.id;
+    Ok(Verifiers {
+        users: Verifier::new(project, keys(&config.jwks_url), unsigned),
+        senders: SenderVerifier::new(config.event_token.clone(), keys(&config.oidc_jwks_url)),
+        apps: AppVerifier::new(project, keys(&config.app_check_jwks_url), unsigned),
+        accounts: accounts(config, manifest, functions, client.clone(), services)?,
+    })
+}
+
+/// `None` when no function asks for them.
+///
+/// # Errors
+/// Without a service account that could look them up.
+fn accounts(
+    config: &Config,
+    manifest: &Manifest,
+    functions: &[(FunctionSpec, Function)],
+    client: reqwest::Client,
+    services: &Handle,
+) -> anyhow::Result<Option<Arc<Accounts>>> {
+    let asks = |(spec, _): &&(FunctionSpec, Function)| spec.enabled && spec.check_revoked;
+    let Some((function, _)) = functions.iter().find(asks) else {
+        return Ok(None);
+    };
+    let key = config.service_account_key.as_ref();
+    let key = key.map_err(|error| anyhow!("{error}"))?;
+    let key = key.as_ref().with_context(|| {
+        format!(
+            "E008: [functions.{}] says `check_revoked = true`, for which a service account looks accounts \
+             up, and there is none. Set GOOGLE_APPLICATION_CREDENTIALS to the path of its key file, or \
+             FIREBASE_SERVICE_ACCOUNT_BASE64 to the file in base64",
+            function.name
+        )
+    })?;
+    let account = ServiceAccount::new(&key.file).context(key.variable)?;
+    let settings = AccountsSettings {
+        project: manifest.project.id.clone(),
+        url: config.identity_toolkit_url.clone(),
+        client,
+        services: services.clone(),
+    };
+    Ok(Some(Accounts::new(settings, account)))
 }
 
 fn announcer(manifest: &Manifest) -> Announcer {

@@ -51,6 +51,13 @@ impl Runtimes {
             watchdog,
         })
     }
+
+    /// Ends both and waits for nothing: one that is simply dropped waits for its threads, which no async
+    /// code may.
+    pub(crate) fn end(self) {
+        self.functions.shutdown_background();
+        self.services.shutdown_background();
+    }
 }
 
 /// SIGHUP, which from now on does not end the process.

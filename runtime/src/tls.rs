@@ -21,13 +21,16 @@ pub(crate) fn client_config(
         .with_no_client_auth())
 }
 
-/// The HTTP client for the few fixed hosts that the runtime calls: no redirects, no proxy from the
-/// environment.
+/// The HTTP client for the few fixed hosts that the runtime itself calls.
 pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
+    Ok(client_builder()?.build()?)
+}
+
+/// What all HTTP clients have in common: no redirects, no proxy from the environment.
+pub(crate) fn client_builder() -> anyhow::Result<reqwest::ClientBuilder> {
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(client_config([])?)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .connect_timeout(std::time::Duration::from_secs(3))
-        .build()?)
+        .connect_timeout(std::time::Duration::from_secs(3)))
 }

@@ -1,7 +1,7 @@
 //! What survives when the process dies, the disk fails or a function does: the real binary, built
 //! with fail points (`runtime/src/failpoint.rs`), over sockets and on a real disk.
 //!
-//! Six layers, and a check that they see something: [`left_out`] leaves one step of the protocol out
+//! Seven layers, and a check that they see something: [`left_out`] leaves one step of the protocol out
 //! at a time, and each must be noticed.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -27,3 +27,4 @@ mod left_out;
 mod named_points;
 mod order;
 mod random_kills;
+mod sessions;

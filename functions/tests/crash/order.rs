@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::content::content;
 use crate::harness::eventually;
-use crate::server::Site;
+use crate::server::{Server, Site};
 use crate::settings::{number, report};
 
 const TRACED: &str =
@@ -28,12 +28,8 @@ pub(crate) async fn prove(uploads: usize, left_out: Option<&str>) -> Result<(), 
     let site = Site::new()
         .await
         .set("functions.process_chunk", "enabled", "false");
-    let trace = site.beside("trace").to_str().unwrap().to_owned();
-    // -D: the router is the child, and strace watches it from the side.
-    let site = site.under(&[
-        "strace", "-D", "-f", "-y", "-q", "-s", "32", "-e", TRACED, "-o", &trace,
-    ]);
-    let mut server = site
+    let (site, trace) = traced(site);
+    let server = site
         .start(&[("MUTATE", left_out.unwrap_or_default())])
         .await;
     for number in 0..uploads {
@@ -41,16 +37,8 @@ pub(crate) async fn prove(uploads: usize, left_out: Option<&str>) -> Result<(), 
         let answer = server.upload(&format!("{number}.webm"), &bytes).await;
         assert_eq!(answer, Some(200), "{}", server.log());
     }
-    let process = server.id().to_string();
-    server.terminate().await;
-    let is_end = |line: &str| line.starts_with(&process) && line.contains("+++ exited");
-    let ended = async || std::fs::read_to_string(&trace).unwrap().lines().any(is_end);
-    eventually("strace has written everything", ended).await;
-    let calls = calls(Path::new(&trace));
-    let renames: Vec<_> = calls
-        .iter()
-        .filter(|call| call.name.starts_with("rename"))
-        .collect();
+    let calls = end(server, &trace).await;
+    let renames: Vec<_> = calls.iter().filter(|call| call.is_rename()).collect();
     if renames.len() != uploads {
         return Err(format!("{} renames for {uploads} uploads", renames.len()));
     }
@@ -59,28 +47,72 @@ pub(crate) async fn prove(uploads: usize, left_out: Option<&str>) -> Result<(), 
         .try_for_each(|rename| in_order(&calls, rename))
 }
 
+/// The same site, and where the system calls of its next process will be.
+pub(crate) fn traced(site: Site) -> (Site, String) {
+    let trace = site.beside("trace").to_str().unwrap().to_owned();
+    // -D: the router is the child, and strace watches it from the side.
+    let site = site.under(&[
+        "strace", "-D", "-f", "-y", "-q", "-s", "32", "-e", TRACED, "-o", &trace,
+    ]);
+    (site, trace)
+}
+
+/// Stops a process that is traced, and returns its calls.
+pub(crate) async fn end(mut server: Server, trace: &str) -> Vec<Call> {
+    let process = server.id().to_string();
+    server.terminate().await;
+    let is_end = |line: &str| line.starts_with(&process) && line.contains("+++ exited");
+    let ended = async || std::fs::read_to_string(trace).unwrap().lines().any(is_end);
+    eventually("strace has written everything", ended).await;
+    calls(Path::new(trace))
+}
+
 /// One system call, from the line where it began to the line where it ended.
 #[derive(Debug)]
-struct Call {
-    began: usize,
-    ended: usize,
+pub(crate) struct Call {
+    pub(crate) began: usize,
+    pub(crate) ended: usize,
     name: String,
     arguments: String,
 }
 
 impl Call {
     /// The path of the first argument, a descriptor: `12</disk/.staging/7f…>`.
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         let path = self.arguments.split_once('<').map_or("", |(_, rest)| rest);
         path.split_once('>').map_or("", |(path, _)| path)
     }
 
-    fn is_sync(&self) -> bool {
+    pub(crate) fn is_write(&self) -> bool {
+        self.name.contains("write")
+    }
+
+    pub(crate) fn is_rename(&self) -> bool {
+        self.name.starts_with("rename")
+    }
+
+    /// Whether this is the rename of the file at `path`: `renameat(11</disk/.staging>, "7f…", …)`
+    pub(crate) fn moves(&self, path: &str) -> bool {
+        let name = self.arguments.split('"').nth(1);
+        let in_folder = path.strip_prefix(self.path());
+        self.is_rename() && in_folder.and_then(|name| name.strip_prefix('/')) == name
+    }
+
+    pub(crate) fn is_commit(&self) -> bool {
+        self.is_sync() && self.path().ends_with("ledger.sqlite3-wal")
+    }
+
+    /// The first bytes of an answer.
+    pub(crate) fn is_answer(&self) -> bool {
+        self.arguments.contains("\"HTTP/1.1 ")
+    }
+
+    pub(crate) fn is_sync(&self) -> bool {
         self.name == "fsync" || self.name == "fdatasync"
     }
 }
 
-fn in_order(calls: &[Call], rename: &Call) -> Result<(), String> {
+pub(crate) fn in_order(calls: &[Call], rename: &Call) -> Result<(), String> {
     // renameat(11</disk/.staging>, "7f…", 12</disk/user_chunks/U1>, "0.webm")
     let quoted: Vec<_> = rename.arguments.split('"').collect();
     let [from, staged, to, name, _] = quoted[..] else {
@@ -96,7 +128,7 @@ fn in_order(calls: &[Call], rename: &Call) -> Result<(), String> {
 
     let written = calls
         .iter()
-        .filter(|call| call.name.contains("write") && call.path() == file)
+        .filter(|call| call.is_write() && call.path() == file)
         .map(|call| call.ended)
         .max()
         .ok_or_else(|| missing("write"))?;
@@ -113,12 +145,10 @@ fn in_order(calls: &[Call], rename: &Call) -> Result<(), String> {
     let named = after(synced, "fsync of the staging folder", &|call| {
         call.is_sync() && call.path() == staging
     })?;
-    let committed = after(named, "commit", &|call| {
-        call.is_sync() && call.path().ends_with("ledger.sqlite3-wal")
-    })?;
+    let committed = after(named, "commit", &Call::is_commit)?;
     let answered = calls
         .iter()
-        .filter(|call| call.began > written && call.arguments.contains("\"HTTP/1.1 "))
+        .filter(|call| call.began > written && call.is_answer())
         .map(|call| call.began)
         .min()
         .ok_or_else(|| missing("answer"))?;

@@ -18,6 +18,8 @@ on_both_databases!(
     a_failure_of_the_model_is_on_record_too,
     a_database_without_its_tables_costs_nobody_the_answer,
     a_reply_that_is_told_of_twice_is_one_row,
+    the_longest_exchange_is_recorded_later_too,
+    replies_of_long_ago_are_no_longer_remembered,
 );
 
 async fn started(engine: Engine) -> (Provider, Router) {
@@ -187,6 +189,86 @@ async fn a_reply_that_is_told_of_twice_is_one_row(engine: Engine) {
         1
     );
     assert_eq!(router.users().await.len(), 1);
+}
+
+async fn the_longest_exchange_is_recorded_later_too(engine: Engine) {
+    let (provider, router) = started(engine).await;
+    chat(&router, &token(), &ping()).await;
+    router
+        .behind_its_back("ALTER TABLE tria_learning_log RENAME TO lost")
+        .await;
+    // Each of them takes six bytes in JSON, the answer's and the event's.
+    let (text, answer) = ("\u{1}".repeat(10_000), "\u{1}".repeat(64_000));
+    provider.always(Answer::says(&format!("a{answer}z")));
+    let reply = chat(&router, &token(), &json!({"text": text})).await;
+    reply.must_be(200, &says(&format!("a{answer}z")));
+    router
+        .behind_its_back("ALTER TABLE lost RENAME TO tria_learning_log")
+        .await;
+    eventually("the chat is recorded", async || {
+        router.learning_log().await.len() == 2
+    })
+    .await;
+}
+
+async fn replies_of_long_ago_are_no_longer_remembered(engine: Engine) {
+    let (_provider, router) = started(engine).await;
+    for _ in 0..2 {
+        chat(&router, &token(), &ping()).await;
+    }
+    let remembered = "SELECT reply_id FROM recorded_replies";
+    assert_eq!(router.rows(remembered).await.len(), 2);
+    let long_ago = "UPDATE recorded_replies SET recorded_at = '2020-01-01T00:00:00.000000Z'";
+    router.behind_its_back(long_ago).await;
+    chat(&router, &token(), &ping()).await;
+    assert_eq!(router.rows(remembered).await.len(), 1);
+    assert_eq!(router.learning_log().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_row_that_the_database_refuses_is_not_quoted() {
+    let (_provider, router) = started(Engine::Postgres).await;
+    // The first question makes the tables.
+    chat(&router, &token(), &ping()).await;
+    let strict = "ALTER TABLE tria_learning_log
+                  ADD CONSTRAINT strict CHECK (prompt_text NOT LIKE '%private%')";
+    router.behind_its_back(strict).await;
+    let reply = chat(&router, &token(), &json!({"text": "private matters"})).await;
+    reply.must_be(200, &says("pong"));
+    let errors = "SELECT error FROM deliveries WHERE error LIKE '%strict%'";
+    eventually("the record is refused", async || {
+        !router.ledger(errors).is_empty()
+    })
+    .await;
+    let told = format!("{:?} {}", router.ledger(errors), router.log());
+    assert!(told.contains("23514"), "{told}");
+    assert!(!told.contains("private matters"), "{told}");
+}
+
+#[tokio::test]
+async fn a_router_that_is_killed_while_the_database_is_away_loses_no_chat() {
+    let mut cluster = Cluster::start();
+    let database = cluster.database().await;
+    let provider = Provider::start().await;
+    let mut router = provider.launch().database(database).start().await;
+    chat(&router, &token(), &ping()).await;
+    cluster.stop();
+    chat(&router, &token(), &ping())
+        .await
+        .must_be(200, &says("pong"));
+    router.kill().await;
+    cluster.restart();
+    let router = router.restart().await;
+    eventually("the chat is recorded", async || {
+        router.learning_log().await.len() == 2
+    })
+    .await;
+    eventually("the ledger has nothing left to tell", async || {
+        let open = "SELECT 1 FROM deliveries WHERE state = 'pending'";
+        router.ledger(open).is_empty()
+    })
+    .await;
+    assert_eq!(router.learning_log().await.len(), 2);
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ on_both_databases!(
     nobody_reads_or_writes_the_session_of_somebody_else,
     an_answer_that_failed_is_no_part_of_the_conversation,
     only_the_end_of_a_long_conversation_is_told,
+    of_users_who_begin_one_session_at_the_same_time_one_gets_it,
+    questions_asked_at_the_same_time_leave_a_conversation_that_goes_on,
 );
 
 async fn started(engine: Engine) -> (Provider, Router) {
@@ -158,6 +160,51 @@ async fn only_the_end_of_a_long_conversation_is_told(engine: Engine) {
         told.iter().filter(|message| **message == question).count(),
         5
     );
+}
+
+async fn of_users_who_begin_one_session_at_the_same_time_one_gets_it(engine: Engine) {
+    let (provider, router) = started(engine).await;
+    let speakers = [(); 4].map(|()| provider.streams());
+    let asking = ["U1", "U2", "U3", "U4"].map(|uid| say(&router, uid, uid, ID));
+    let answering = async {
+        provider.was_asked(1).await;
+        for speaker in speakers {
+            speaker
+                .sends(r#"{"choices":[{"message":{"content":"pong"}}]}"#)
+                .await;
+        }
+    };
+    let (replies, ()) = tokio::join!(futures_util::future::join_all(asking), answering);
+    let mut statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 404, 404, 404], "{replies:?}");
+    assert_eq!(provider.asked().len(), 1);
+    let said = history(&router).await;
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert_eq!(said[0]["message_content"], said[0]["user_id"], "{said:?}");
+}
+
+async fn questions_asked_at_the_same_time_leave_a_conversation_that_goes_on(engine: Engine) {
+    let (provider, router) = started(engine).await;
+    let speakers = [(); 2].map(|()| provider.streams());
+    let asking = ["1", "2"].map(|text| say(&router, "U1", text, ID));
+    let answering = async {
+        provider.was_asked(2).await;
+        for speaker in speakers {
+            speaker
+                .sends(r#"{"choices":[{"message":{"content":"pong"}}]}"#)
+                .await;
+        }
+    };
+    let (replies, ()) = tokio::join!(futures_util::future::join_all(asking), answering);
+    for reply in replies {
+        reply.must_be(200, &json!({"response": "pong", "session_id": ID}));
+    }
+    assert_eq!(history(&router).await.len(), 4);
+    say(&router, "U1", "3", ID).await;
+    let told = told(&provider);
+    let roles: Vec<&str> = told.iter().map(|told| &told[..4]).collect();
+    assert_eq!(roles, ["user", "assi", "user"], "{told:?}");
 }
 
 #[tokio::test]

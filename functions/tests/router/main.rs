@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod app_check;
 mod auth_sync;
 mod blueprint;
 mod chat;
@@ -33,6 +34,7 @@ mod process_chunk;
 mod ranges;
 mod reload;
 mod resumable;
+mod revocation;
 mod storage_v0;
 mod upload;
 mod upload_abandoned;

@@ -28,7 +28,10 @@ pub(crate) enum Failure {
     Decode,
     #[error("Error: An unexpected error occurred with the LLM service.")]
     TooLarge,
-    /// The URL or the key of the provider cannot be used.
+    /// The URL of the provider is none, or not in `egress`.
+    #[error("Error: An unexpected error occurred with the LLM service.")]
+    Refused(#[source] runtime::Error),
+    /// The key of the provider cannot be sent.
     #[error("Error: An unexpected error occurred with the LLM service.")]
     Misconfigured,
 }
@@ -61,7 +64,7 @@ impl Failure {
             Self::NoContent => "no_content",
             Self::Decode => "decode",
             Self::TooLarge => "too_large",
-            Self::Misconfigured => "misconfigured",
+            Self::Refused(_) | Self::Misconfigured => "misconfigured",
         }
     }
 
@@ -80,7 +83,7 @@ impl Failure {
         match self {
             Self::Status(429 | 500..) => Outcome::Failed,
             Self::Status(_) | Self::NoContent => Outcome::Served,
-            Self::BreakerOpen | Self::Misconfigured => Outcome::Abandoned,
+            Self::BreakerOpen | Self::Refused(_) | Self::Misconfigured => Outcome::Abandoned,
             _ => Outcome::Failed,
         }
     }

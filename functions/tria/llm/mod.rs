@@ -13,7 +13,7 @@ mod tests;
 
 use std::time::{Duration, SystemTime};
 
-use runtime::reqwest::{self, Response};
+use runtime::reqwest::Response;
 use runtime::{Context, Error, ErrorCode, HeaderMap, header};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -47,13 +47,14 @@ pub(crate) enum Role {
 /// How long an answer is waited for, and how much is taken.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// From the question to the whole answer, or to its first piece; and between two pieces.
+    /// All the time that the provider is given for one answer, attempts and pauses included.
     patience: Duration,
     /// How often one question is sent.
     attempts: u32,
     /// The longest pause before the second attempt; it doubles with each further one.
     backoff: Duration,
-    /// Bytes of one answer, with everything around it.
+    /// Bytes of one answer, with everything around it: as much as an event can carry beside the
+    /// longest question, so that every exchange can be recorded later.
     max_answer: usize,
 }
 
@@ -61,7 +62,7 @@ const LIMITS: Limits = Limits {
     patience: Duration::from_secs(30),
     attempts: 3,
     backoff: Duration::from_millis(500),
-    max_answer: 1 << 20,
+    max_answer: 384 << 10,
 };
 
 /// A client of the provider, for one invocation.
@@ -107,7 +108,7 @@ impl<'c> Llm<'c> {
         let (call, until) = self.begin()?;
         let asked = timeout_at(until, self.ask(messages, true, until)).await;
         match asked.unwrap_or(Err(Failure::Timeout)) {
-            Ok(response) => Ok(Pieces::new(response, call, until, self.limits)),
+            Ok(response) => Ok(Pieces::new(response, call, until, self.limits.max_answer)),
             Err(failure) => {
                 call.settle(failure.outcome());
                 Err(failure)
@@ -136,10 +137,11 @@ impl<'c> Llm<'c> {
                     Failure::Status(response.status().as_u16()),
                     retry_after(response.headers(), SystemTime::now()),
                 ),
-                Err(error) => (Failure::of(error), None),
+                Err(failure) => (failure, None),
             };
             let pause = after.unwrap_or_else(|| self.backoff(attempt));
-            let is_last = attempt == self.limits.attempts || Instant::now() + pause >= until;
+            let left = until.saturating_duration_since(Instant::now());
+            let is_last = attempt == self.limits.attempts || pause >= left;
             if is_last || !failure.is_passing() {
                 return Err(failure);
             }
@@ -148,15 +150,15 @@ impl<'c> Llm<'c> {
         }
     }
 
-    async fn send(&self, payload: &Payload<'_>, stream: bool) -> reqwest::Result<Response> {
+    async fn send(&self, payload: &Payload<'_>, stream: bool) -> Result<Response, Failure> {
         let accept = match stream {
             true => "text/event-stream",
             false => "application/json",
         };
         let deadline = self.context.deadline();
-        self.context
-            .http()
-            .post(&self.endpoint)
+        let request = self.context.http().post(&self.endpoint);
+        request
+            .map_err(Failure::Refused)?
             // Within that, whoever waits for the answer decides how long.
             .timeout(deadline.saturating_duration_since(Instant::now()))
             .bearer_auth(self.key)
@@ -164,6 +166,7 @@ impl<'c> Llm<'c> {
             .json(payload)
             .send()
             .await
+            .map_err(Failure::of)
     }
 
     /// Full jitter: anything up to a limit that doubles.

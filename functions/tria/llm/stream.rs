@@ -1,14 +1,15 @@
 //! An answer while it is being made.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use runtime::header::CONTENT_TYPE;
 use runtime::reqwest::Response;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::events::Events;
 use super::failure::Failure;
-use super::{Limits, bounded, wire};
+use super::{bounded, wire};
 use crate::tria::breaker::{Call, Outcome};
 
 /// The pieces of one answer, in order.
@@ -20,9 +21,10 @@ pub(crate) struct Pieces {
     whole: String,
     received: usize,
     is_finished: bool,
-    /// When the next piece is late.
-    due: Instant,
-    limits: Limits,
+    /// How long the provider may still be waited for. The time that whoever reads the pieces takes is
+    /// not the provider's.
+    left: Duration,
+    max_answer: usize,
     /// `None` once the call was judged.
     call: Option<Call<'static>>,
 }
@@ -31,8 +33,8 @@ impl Pieces {
     pub(super) fn new(
         response: Response,
         call: Call<'static>,
-        due: Instant,
-        limits: Limits,
+        until: Instant,
+        max_answer: usize,
     ) -> Self {
         Self {
             response: Some(response),
@@ -41,18 +43,18 @@ impl Pieces {
             whole: String::new(),
             received: 0,
             is_finished: false,
-            due,
-            limits,
+            left: until.saturating_duration_since(Instant::now()),
+            max_answer,
             call: Some(call),
         }
     }
 
     /// The next piece, as the provider cut it; `None` at the end of a complete answer.
     pub(crate) async fn next(&mut self) -> Result<Option<String>, Failure> {
-        let next = match timeout_at(self.due, self.advance()).await {
-            Ok(next) => next,
-            Err(_) => Err(Failure::Timeout),
-        };
+        let asked = Instant::now();
+        let next = timeout(self.left, self.advance()).await;
+        let next = next.unwrap_or(Err(Failure::Timeout));
+        self.left = self.left.saturating_sub(asked.elapsed());
         let outcome = match &next {
             Ok(Some(_)) => None,
             Ok(None) => Some(Outcome::Served),
@@ -63,8 +65,6 @@ impl Pieces {
         {
             call.settle(outcome);
         }
-        // However long whoever reads the pieces takes, the provider is given its time.
-        self.due = Instant::now() + self.limits.patience;
         next
     }
 
@@ -95,7 +95,7 @@ impl Pieces {
         let response = self.response.take_if(|response| is_whole(response));
         if let Some(response) = response {
             // It does not stream.
-            let body = bounded(response, self.limits.max_answer).await?;
+            let body = bounded(response, self.max_answer).await?;
             self.ready.push_back(wire::answer(&body)?);
             self.is_finished = true;
             return Ok(());
@@ -106,7 +106,7 @@ impl Pieces {
         match response.chunk().await.map_err(Failure::of)? {
             Some(bytes) => {
                 self.received += bytes.len();
-                if self.received > self.limits.max_answer {
+                if self.received > self.max_answer {
                     return Err(Failure::TooLarge);
                 }
                 self.events.push(&bytes);
@@ -127,7 +127,8 @@ impl Pieces {
     }
 }
 
+/// Whether it says to be something else than a stream, which then is one answer or none.
 fn is_whole(response: &Response) -> bool {
     let media = response.headers().get(CONTENT_TYPE);
-    media.is_some_and(|media| media.as_bytes().starts_with(b"application/json"))
+    media.is_some_and(|media| !media.as_bytes().starts_with(b"text/event-stream"))
 }

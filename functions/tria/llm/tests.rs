@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runtime::testing::TestContext;
+use runtime::{Migrations, Registry};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -41,19 +42,34 @@ impl Provider {
     }
 }
 
-async fn answer(mut stream: TcpStream, answer: &str) {
+/// `false` when none comes.
+async fn reads_a_request(stream: &mut TcpStream) -> bool {
     let mut request = Vec::new();
     while !request.ends_with(b"}") {
         if stream.read_buf(&mut request).await.unwrap() == 0 {
-            return;
+            return false;
         }
+    }
+    true
+}
+
+async fn answer(mut stream: TcpStream, answer: &str) {
+    if !reads_a_request(&mut stream).await {
+        return;
     }
     stream.write_all(answer.as_bytes()).await.unwrap();
     std::future::pending::<()>().await;
 }
 
-async fn context() -> TestContext {
-    let registry = crate::registry();
+/// The chat's, which may call the provider.
+async fn context(provider: &Provider) -> TestContext {
+    let address = format!("\"{}\"", provider.address);
+    let manifest = include_str!("../../../manifest.toml").replace("\"api.mistral.ai\"", &address);
+    let none = Migrations {
+        postgres: &[],
+        sqlite: &[],
+    };
+    let registry = Registry::new(manifest.leak(), none);
     let context = Context::test(&registry, "tria_chat_handler", Some("U1"));
     context.await.unwrap()
 }
@@ -81,7 +97,8 @@ fn question() -> [Message; 1] {
 
 /// What becomes of a question, and how often it was sent.
 async fn asked(answers: &'static [&'static str]) -> (String, usize) {
-    let (context, provider) = (context().await, Provider::start(answers).await);
+    let provider = Provider::start(answers).await;
+    let context = context(&provider).await;
     let answer = client(&context, &provider).reply(&question()).await;
     let answer = answer.unwrap_or_else(|failure| failure.cause().to_owned());
     (answer, provider.calls())
@@ -97,6 +114,8 @@ async fn a_question_is_sent_three_times_at_most_and_again_only_when_that_may_hel
         "HTTP/1.1 429 No\r\nconnection: close\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
     const LATER: &str =
         "HTTP/1.1 429 No\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
+    const NEVER_AGAIN: &str = "HTTP/1.1 429 No\r\nconnection: close\r\nretry-after: 18446744073709551615\r\n\
+                        content-length: 0\r\n\r\n";
     const PAST: &str = "HTTP/1.1 502 No\r\nconnection: close\r\nretry-after: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
                         content-length: 0\r\n\r\n";
     const NEVER: &str = "HTTP/1.1 501 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -105,8 +124,9 @@ async fn a_question_is_sent_three_times_at_most_and_again_only_when_that_may_hel
     assert_eq!(asked(&[PAST, OK]).await, one("pong", 2));
     assert_eq!(asked(&[BUSY]).await, one("status_5xx", 3));
     assert_eq!(asked(&[NEVER]).await, one("status_5xx", 1));
-    // A second is more than the patience that is left.
+    // A second is more than the patience that is left, and no clock goes as far as the other one.
     assert_eq!(asked(&[LATER, OK]).await, one("status_429", 1));
+    assert_eq!(asked(&[NEVER_AGAIN, OK]).await, one("status_429", 1));
 }
 
 #[tokio::test]
@@ -119,7 +139,8 @@ async fn patience_is_for_the_whole_answer_and_for_all_attempts() {
 
 /// The pieces of a streamed answer, then how it ended.
 async fn heard(answer: &'static [&'static str]) -> Vec<String> {
-    let (context, provider) = (context().await, Provider::start(answer).await);
+    let provider = Provider::start(answer).await;
+    let context = context(&provider).await;
     let llm = client(&context, &provider);
     let mut heard = Vec::new();
     let mut pieces = match llm.stream(&question()).await {
@@ -160,10 +181,60 @@ async fn a_provider_that_falls_silent_is_given_up_wherever_it_was() {
 }
 
 #[tokio::test]
+async fn what_is_no_stream_is_judged_as_a_whole_answer() {
+    const PAGE: &str =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>";
+    const UTF_8: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\n\
+                         content-length: 44\r\n\r\n\
+                         {\"choices\":[{\"message\":{\"content\":\"pong\"}}]}";
+    assert_eq!(heard(&[PAGE]).await, ["decode"]);
+    assert_eq!(heard(&[UTF_8]).await, ["pong", "=pong"]);
+}
+
+/// Answers the first connection with pieces for as long as somebody listens, none of them late.
+async fn drip(listener: TcpListener) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert!(reads_a_request(&mut stream).await);
+    let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let piece = b"data: {\"choices\":[{\"delta\":{\"content\":\"po\"}}]}\n\n";
+    while stream.write_all(piece).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_given_up_when_its_time_is_over() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let provider = Provider {
+        address: listener.local_addr().unwrap(),
+        calls: Arc::default(),
+    };
+    tokio::spawn(drip(listener));
+    let context = context(&provider).await;
+    let mut pieces = client(&context, &provider)
+        .stream(&question())
+        .await
+        .unwrap();
+    let listening = async {
+        loop {
+            match pieces.next().await {
+                Ok(piece) => assert_eq!(piece.as_deref(), Some("po")),
+                Err(failure) => return failure.cause(),
+            }
+        }
+    };
+    let cause = tokio::time::timeout(Duration::from_secs(30), listening).await;
+    assert_eq!(cause, Ok("timeout"));
+    assert!(!pieces.whole().is_empty());
+}
+
+#[tokio::test]
 async fn an_answer_that_nobody_hears_to_its_end_is_not_held_against_the_provider() {
     const PIECE: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n\
                          data: {\"choices\":[{\"delta\":{\"content\":\"po\"}}]}\n\n";
-    let (context, provider) = (context().await, Provider::start(&[PIECE]).await);
+    let provider = Provider::start(&[PIECE]).await;
+    let context = context(&provider).await;
     let llm = client(&context, &provider);
     for _ in 0..20 {
         let mut pieces = llm.stream(&question()).await.unwrap();
@@ -194,7 +265,8 @@ fn a_pause_that_is_asked_for_is_read_as_seconds_or_as_a_date() {
 
 #[tokio::test]
 async fn a_pause_of_our_own_is_anything_up_to_a_limit_that_doubles() {
-    let (context, provider) = (context().await, Provider::start(&[OK]).await);
+    let provider = Provider::start(&[OK]).await;
+    let context = context(&provider).await;
     let llm = client(&context, &provider);
     for (attempt, longest) in [(1, 1), (2, 2), (3, 4)] {
         let pauses: Vec<_> = (0..64).map(|_| llm.backoff(attempt)).collect();

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::fault::{Code, Faults};
 use crate::literal::shown;
-use crate::model::Project;
+use crate::model::{Project, RewriteSource};
 use crate::read::{Entry, RewriteEntry, RouteEntry};
 use crate::reader::Text;
 
@@ -231,14 +231,13 @@ fn check_rewrites<'e>(
 ) -> Vec<&'e RewriteEntry<'e>> {
     let mut earlier: Vec<&RewriteEntry<'_>> = Vec::new();
     for rewrite in rewrites {
-        let source = &rewrite.source;
-        if let Some(winner) = earlier
+        let winner = earlier
             .iter()
-            .find(|first| covers(first.source.value, source.value))
-        {
-            never_fires(faults, source, &winner.source);
-        } else if let Some(winner) = winning_route(source.value, routes) {
-            never_fires(faults, source, winner);
+            .find(|first| covers(&first.source, &rewrite.source));
+        if let Some(winner) = winner {
+            never_fires(faults, &rewrite.text, &winner.text);
+        } else if let Some(winner) = winning_route(&rewrite.source, routes) {
+            never_fires(faults, &rewrite.text, winner);
         } else {
             earlier.push(rewrite);
         }
@@ -257,31 +256,35 @@ fn never_fires(faults: &mut Faults<'_>, source: &Text<'_>, winner: &Text<'_>) {
         .help("remove one of them; explicit routes come before rewrites, and those in the order of the file");
 }
 
-/// Whether every path of `later` is one of `first`'s.
-fn covers(first: &str, later: &str) -> bool {
-    match first.strip_suffix("/**") {
-        Some(folder) => {
-            let path = later.strip_suffix("/**").unwrap_or(later);
-            path.strip_prefix(folder)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// Whether every path of `later` is known to be one of `first`'s; of two expressions nobody knows.
+fn covers(first: &RewriteSource, later: &RewriteSource) -> bool {
+    match (first, later) {
+        (first, RewriteSource::Path(path)) => first.matches(path),
+        (RewriteSource::Below(folder), RewriteSource::Below(_)) if folder.is_empty() => true,
+        (RewriteSource::Below(_), RewriteSource::Below(folder)) => first.matches(folder),
+        (RewriteSource::Below(folder), _) => folder.is_empty(),
+        (RewriteSource::Glob { .. }, RewriteSource::Glob { .. })
+        | (RewriteSource::Regex(_), RewriteSource::Regex(_)) => {
+            first.to_string() == later.to_string()
         }
-        None => first == later,
+        _ => false,
     }
 }
 
 /// The explicit route that takes everything that the source matches.
-fn winning_route<'e>(source: &str, routes: &Routes<'e>) -> Option<&'e Text<'e>> {
-    let found = match source.strip_suffix("/**") {
-        None => routes.at(source).ok()?,
-        Some("") => routes
+fn winning_route<'e>(source: &RewriteSource, routes: &Routes<'e>) -> Option<&'e Text<'e>> {
+    let found = match source {
+        RewriteSource::Path(path) => routes.at(path).ok()?,
+        RewriteSource::Below(folder) if folder.is_empty() => routes
             .at(ANYTHING_BELOW)
             .ok()
             .filter(|_| routes.at("/").is_ok())?,
-        Some(folder) => {
+        RewriteSource::Below(folder) => {
             routes.at(folder).ok()?;
             routes.at(&format!("{folder}{ANYTHING_BELOW}")).ok()?;
             routes.at(folder).ok()?
         }
+        RewriteSource::Glob { .. } | RewriteSource::Regex(_) => return None,
     };
     found.value.first().map(|claim| &claim.route.text)
 }
@@ -335,9 +338,10 @@ fn taken_by<'e>(
     }
     let rewrite = rewrites
         .iter()
-        .find(|rewrite| covers(rewrite.source.value, url))?;
+        .find(|rewrite| rewrite.source.matches(url))?;
+    // A destination shows its file only where no function has the URL.
     let function = rewrite.function.as_ref()?;
-    (function.value != entry.name.value).then_some(&rewrite.source)
+    (function.value != entry.name.value).then_some(&rewrite.text)
 }
 
 /// A concrete path that the pattern matches: `/a/{x}/{*rest}` gives `/a/x/rest`.

@@ -7,7 +7,7 @@ pub fn explain(code: &str) -> Option<&'static str> {
     found.map(|(_, text)| *text)
 }
 
-const TEXTS: [(&str, &str); 24] = [
+const TEXTS: [(&str, &str); 26] = [
     (
         "E001",
         "A key that this table does not have. Unknown keys are refused, because a misspelt limit that is ignored \
@@ -45,7 +45,8 @@ const TEXTS: [(&str, &str); 24] = [
     ),
     (
         "E007",
-        "A name that refers to nothing: a CORS policy, a bucket, a function, or a value of `auth`, `error_format`, \
+        "A name that refers to nothing: a CORS policy, a bucket, a function, a secret of `egress` that the function \
+         does not list, or a value of `auth`, `error_format`, \
          `event`, `read` or `write`. The help lists those that exist. CORS policies are `[cors.NAME]`, buckets `[buckets.NAME]`.",
     ),
     (
@@ -76,8 +77,8 @@ const TEXTS: [(&str, &str); 24] = [
     ),
     (
         "E016",
-        "A key, or a value of `auth`, that has no meaning for this trigger. `cors` belongs to `http` and `callable`, \
-         because no browser sends events; `auth`, `public`, `max_body` and `rate_limit` to these and `event`, and \
+        "A key, or a value of `auth`, that has no meaning for this trigger. `cors`, `app_check` and `check_revoked` \
+         belong to `http` and `callable`, because no browser and no app sends events; `auth`, `public`, `max_body` and `rate_limit` to these and `event`, and \
          so does being the target of a rewrite; `error_format` to `http` and `event`, because the SDKs read a \
          callable's refusals in Firebase's own shape; `senders` to `storage` and `event`; `retry` to `storage` and \
          to an `event` with a `type`, because callers, and those who POST an event, repeat their own requests. \
@@ -88,13 +89,15 @@ const TEXTS: [(&str, &str); 24] = [
         "E018",
         "A warning: with `auth = \"none\"` everybody on the internet may call the function, or send it events. \
          `public = true` beside it says that this is meant. The same code warns of what contradicts `auth`: \
-         `public = true` on a function that does ask for a caller, `senders` on one that lets everybody in.",
+         `public = true` on a function that does ask for a caller, `senders` or `check_revoked` on one that lets \
+         everybody in.",
     ),
     (
         "E019",
         "A name or path that is taken: health checks (`healthz`, `health`, `readyz`), `metrics`, `robots.txt` \
          and `favicon.ico` (Cloud Functions answer 404 there), `v0` (the Storage protocol), everything that starts \
-         with `__` (Firebase Hosting), types of events that start with `google.` (storage and Google), the \
+         with `__` (Firebase Hosting), types of events that start with `google.` (storage and Google), headers \
+         that the router sets itself, the \
          project's id, `none` as a policy, and `lib`, `main` and `build`, whose \
          files mean something else to cargo.",
     ),
@@ -122,8 +125,10 @@ const TEXTS: [(&str, &str); 24] = [
     (
         "E025",
         "A route or a rewrite that cannot be matched. A route is a path, perhaps behind a method in capitals; \
-         `{name}` is one segment and a last `{*name}` is the rest. The source of a rewrite is an exact path or one \
-         that ends in `/**`. The objects of an access rule are segments: as they are, the owner's in braces, `*` for \
+         `{name}` is one segment and a last `{*name}` is the rest. The source of a rewrite is a glob as in firebase.json: \
+         `*` is anything within a segment, `**` any number of segments, `?` one character, `[a-z]` one of a class, \
+         `{a,b}` and `@(a|b)` alternatives, and a `!` before it all turns it round. A `regex` is in RE2\'s syntax \
+         and may match anywhere in the path. The objects of an access rule are segments: as they are, the owner's in braces, `*` for \
          one, and a last `**` for one or more.",
     ),
     (
@@ -134,7 +139,8 @@ const TEXTS: [(&str, &str); 24] = [
     (
         "E027",
         "A value that is not in the form its key asks for: the id of a project, a region, the name of a bucket, of \
-         a folder, of a secret, of a flag, the type of an event, the pattern of object names, or the audience and the e-mail addresses of \
+         a folder, of a secret, of a flag, of a host in `egress`, the type of an event, a file or a header of \
+         hosting, the pattern of object names, or the audience and the e-mail addresses of \
          `senders`. The help describes the form.",
     ),
     (
@@ -155,6 +161,16 @@ const TEXTS: [(&str, &str); 24] = [
         "An access rule of a bucket lets the owner of an object in, and its pattern does not say which segment of \
          the object's name is the owner: nobody would ever be let in. Write that segment as `{uid}`, by the name \
          that `owner` gives it, or let in `\"signed_in\"`, which is whoever has a valid token.",
+    ),
+    (
+        "E031",
+        "Two keys that exclude each other. A rewrite has `source`, a glob, or `regex`; and `function`, which it \
+         runs, or `destination`, a file that it shows.",
+    ),
+    (
+        "E032",
+        "A rewrite shows a file, and the manifest has no folder of files. Write `[hosting]` with `public = \
+         \"public\"`: the folder beside the manifest where `destination` is looked for.",
     ),
 ];
 

@@ -30,10 +30,12 @@ pub enum Code {
     Duplicate,
     NoHandle,
     NoOwner,
+    Exclusive,
+    NoHosting,
 }
 
 impl Code {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::UnknownKey,
         Self::EntryWithoutFile,
         Self::FileWithoutEntry,
@@ -58,6 +60,8 @@ impl Code {
         Self::Duplicate,
         Self::NoHandle,
         Self::NoOwner,
+        Self::Exclusive,
+        Self::NoHosting,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -86,6 +90,8 @@ impl Code {
             Self::Duplicate => "E028",
             Self::NoHandle => "E029",
             Self::NoOwner => "E030",
+            Self::Exclusive => "E031",
+            Self::NoHosting => "E032",
         }
     }
 

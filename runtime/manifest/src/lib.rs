@@ -14,6 +14,7 @@ pub mod codegen;
 mod clashes;
 mod explain;
 mod fault;
+mod glob;
 mod literal;
 mod model;
 mod names;

@@ -4,7 +4,10 @@
 //! the faults of the text instead. Durations and byte counts are already numbers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
+
+use regex::Regex;
 
 /// What work in flight gets when the process is asked to stop; then it is cut. Less than the 30 s after
 /// which platforms kill.
@@ -20,6 +23,10 @@ pub struct Manifest {
     pub functions: BTreeMap<String, FunctionSpec>,
     /// In the order of the file: the first match wins.
     pub rewrites: Vec<Rewrite>,
+    pub hosting: Option<Hosting>,
+    /// The function that runs for every path which no explicit route takes. No text says it: it is for
+    /// whoever runs one function alone.
+    pub target: Option<String>,
 }
 
 /// `[project]`: what the old URLs and the audience of ID tokens are built from.
@@ -42,12 +49,19 @@ pub struct FunctionSpec {
     pub aliases: Vec<String>,
     /// For a storage function [`Auth::Required`]: whoever POSTs an event to its URL is a sender.
     pub auth: Auth,
+    /// Whether a request must come from an app that Firebase App Check vouches for.
+    pub app_check: bool,
+    /// Whether a valid token still counts for nothing once its account is disabled, deleted, or had its
+    /// tokens revoked.
+    pub check_revoked: bool,
     /// Who may POST an event beside the holder of EVENT_TOKEN; `None` for `http`, and when nobody else may.
     pub senders: Option<Senders>,
     /// `None` (written `"none"`): the runtime adds nothing and OPTIONS reaches the function.
     pub cors: Option<Cors>,
     pub limits: Limits,
     pub secrets: Vec<Secret>,
+    /// The servers that `context.http()` calls; empty: none.
+    pub egress: Vec<Egress>,
     /// The bucket that `context.bucket()` opens, by its key in [`Manifest::buckets`]. For a storage function
     /// it is the bucket of the event, unless the entry names another.
     pub bucket: Option<String>,
@@ -190,6 +204,22 @@ pub struct RateLimit {
     pub per: RateKey,
 }
 
+/// As the manifest writes it.
+impl fmt::Display for RateLimit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let period = match self.period.as_secs() {
+            1 => "s",
+            60 => "min",
+            _ => "h",
+        };
+        let per = match self.per {
+            RateKey::Caller => "caller",
+            RateKey::Address => "address",
+        };
+        write!(formatter, "{}/{period} per {per}", self.requests)
+    }
+}
+
 /// Whose requests are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateKey {
@@ -204,6 +234,19 @@ pub enum RateKey {
 pub struct Secret {
     pub name: String,
     pub required: bool,
+}
+
+/// One of `egress = ["api.mistral.ai", "ollama:11434", "$MISTRAL_API_URL"]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Egress {
+    /// A name in lower case, or an address, as URLs are written after they were parsed.
+    Host {
+        host: String,
+        /// `None`: https on its own port. With a port, http as well.
+        port: Option<u16>,
+    },
+    /// The scheme, host and port of the URL in a secret that the function lists; nothing while it is unset.
+    Variable(String),
 }
 
 /// The shape of the refusals that the router words itself (413, 429, 500, 503, 504 …), so that old
@@ -262,6 +305,18 @@ pub enum Access {
     Nobody,
 }
 
+impl Access {
+    /// As the manifest writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::SignedIn => "signed_in",
+            Self::Anyone => "anyone",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
 /// `user_uploads/{uid}/{path}` taken apart: objects are `{prefix}{owner}/{path}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectNameTemplate {
@@ -269,11 +324,84 @@ pub struct ObjectNameTemplate {
     pub prefix: String,
 }
 
-/// `[[rewrites]]`: a path that runs a function, which sees it whole.
+/// `[hosting]`: files that are served beside the functions, to GET and HEAD.
+#[derive(Debug, Clone)]
+pub struct Hosting {
+    /// A folder below the one of the manifest.
+    pub public: String,
+    /// In the order of the file: each that matches a file's path sets its headers, the last one wins.
+    pub headers: Vec<HostingHeaders>,
+}
+
+/// One of `headers = [{ source = "**/*.js", headers = { "Cache-Control" = "max-age=31536000" } }]`.
+#[derive(Debug, Clone)]
+pub struct HostingHeaders {
+    pub source: RewriteSource,
+    /// Names as they are written, and values; each valid in HTTP.
+    pub headers: Vec<(String, String)>,
+}
+
+/// `[[rewrites]]`: paths that run a function, which sees them whole, or that show one file.
 #[derive(Debug, Clone)]
 pub struct Rewrite {
-    /// An exact path, or one ending in `/**`.
-    pub source: String,
-    pub function: String,
+    pub source: RewriteSource,
+    pub target: RewriteTarget,
     pub line: usize,
+}
+
+/// Which paths a rewrite is for: `source = "…"`, a glob, or `regex = "…"`.
+#[derive(Debug, Clone)]
+pub enum RewriteSource {
+    /// One path.
+    Path(String),
+    /// A folder, without the `/**` it is written with: itself and all below it. Empty: every path.
+    Below(String),
+    /// Any other glob.
+    Glob {
+        text: String,
+        regex: Regex,
+        /// Written with a `!` before it: the paths that it does not match.
+        negated: bool,
+    },
+    /// Found anywhere in the path.
+    Regex(Regex),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RewriteTarget {
+    /// By its name.
+    Function(String),
+    /// A file of the hosting folder, by its path there: `/index.html`.
+    Destination(String),
+}
+
+impl RewriteSource {
+    /// `path` as it was sent, with single slashes. As in firebase.json a glob matches a path that has one
+    /// slash more at its end.
+    pub fn matches(&self, path: &str) -> bool {
+        let shorter = path.strip_suffix('/').filter(|path| !path.is_empty());
+        match self {
+            Self::Path(own) => own == path || shorter == Some(own),
+            Self::Below(folder) => path
+                .strip_prefix(&**folder)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            Self::Glob { regex, negated, .. } => {
+                let matches =
+                    regex.is_match(path) || shorter.is_some_and(|path| regex.is_match(path));
+                matches != *negated
+            }
+            Self::Regex(regex) => regex.is_match(path),
+        }
+    }
+}
+
+impl fmt::Display for RewriteSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => formatter.write_str(path),
+            Self::Below(folder) => write!(formatter, "{folder}/**"),
+            Self::Glob { text, .. } => formatter.write_str(text),
+            Self::Regex(regex) => write!(formatter, "regex {regex}"),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! `router check`: the manifest's faults, all at once; and with `--env` what the process would meet
 //! where it is going to run.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -20,7 +21,7 @@ pub(super) struct Options {
     /// Print the faults as JSON, for editors
     #[arg(long)]
     json: bool,
-    /// Check the environment too: variables and secrets
+    /// Check the environment too: variables, secrets and the files of hosting
     #[arg(long)]
     env: bool,
     /// Bring the database to the current schema, or say why that is refused
@@ -61,6 +62,11 @@ fn check(registry: &Registry, options: &Options) -> anyhow::Result<bool> {
     if options.env {
         Config::from_environment(Mode::Serve)?;
         config::secrets(&manifest)?;
+        let folder = match &options.file {
+            Some(file) => Path::new(file).parent().unwrap_or(Path::new("")).to_owned(),
+            None => config::manifest_folder(),
+        };
+        open::hosting(&folder, &manifest)?;
     }
     if options.migrate {
         migrate(registry)?;

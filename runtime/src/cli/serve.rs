@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use manifest::{Manifest, Rewrite};
+use manifest::Manifest;
 use tokio::net::TcpListener;
 
 use crate::config::{self, Config, Mode, Overrides};
@@ -59,7 +59,8 @@ pub(super) fn serve(
         listening(address);
         if let Some(hangups) = hangups {
             let read = move || manifest_of(compiled_in, &overrides);
-            tokio::spawn(reload::at_each(hangups, app.clone(), read));
+            let folder = config.manifest_folder.clone();
+            tokio::spawn(reload::at_each(hangups, app.clone(), folder, read));
         }
         tokio::select! {
             () = run::until(process::stop_signal(), listener, app) => Ok(()),
@@ -68,8 +69,7 @@ pub(super) fn serve(
     });
     access_log.flush();
     // What still runs was cut off by the server; nobody waits for it here.
-    runtimes.functions.shutdown_background();
-    runtimes.services.shutdown_background();
+    runtimes.end();
     served
 }
 
@@ -88,15 +88,10 @@ pub(super) fn manifest_of(compiled_in: &str, overrides: &Overrides) -> anyhow::R
         manifest.project.id.clone_from(project);
     }
     if let Some(target) = &overrides.function_target {
-        let spec = manifest.functions.get(target).with_context(|| {
-            format!("FUNCTION_TARGET is {target:?}, and {name} has no such function")
-        })?;
-        let everything = Rewrite {
-            source: "/**".to_owned(),
-            function: target.clone(),
-            line: spec.line,
-        };
-        manifest.rewrites.insert(0, everything);
+        if !manifest.functions.contains_key(target) {
+            bail!("FUNCTION_TARGET is {target:?}, and {name} has no such function");
+        }
+        manifest.target = Some(target.clone());
     }
     Ok(manifest)
 }

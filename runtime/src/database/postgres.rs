@@ -341,11 +341,17 @@ impl From<tokio_postgres::Error> for DatabaseError {
                 constraint: refusal.constraint().unwrap_or_default().to_owned(),
             },
             ref code if ended_the_connection(refusal) || is_passing(code.code()) => {
-                Self::unavailable(error)
+                Self::unavailable(said(refusal))
             }
-            _ => Self::query(error),
+            _ => Self::query(said(refusal)),
         }
     }
+}
+
+/// What the server said, without its details: those quote rows, with whatever somebody wrote in them.
+fn said(refusal: &DbError) -> String {
+    let (severity, code) = (refusal.severity(), refusal.code().code());
+    format!("{severity}: {} (SQLSTATE {code})", refusal.message())
 }
 
 /// The server, or the pooler in front of it, has nothing more to say on this connection.

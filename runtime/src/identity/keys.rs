@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::AuthError;
+use super::fetched::Fetched;
 
 const SHORTEST_FRESHNESS: Duration = Duration::from_secs(5 * 60);
 const LONGEST_FRESHNESS: Duration = Duration::from_secs(24 * 60 * 60);
@@ -27,7 +28,6 @@ const BETWEEN_FETCHES: Duration = Duration::from_secs(30);
 /// While there are no keys at all, a fetch is worth trying again this soon.
 const BETWEEN_COLD_FETCHES: Duration = Duration::from_secs(1);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(4);
-const LONGEST_ANSWER: usize = 256 << 10;
 
 pub(crate) struct KeySourceSettings {
     /// A JSON Web Key Set.
@@ -125,7 +125,7 @@ impl KeySource {
         match known.keys.get(kid) {
             Some(key) if known.usable(Instant::now()) => Ok((key.clone(), known.number)),
             _ if reached => Err(AuthError::Rejected("no such key")),
-            _ => Err(AuthError::KeysUnavailable),
+            _ => Err(AuthError::Unavailable("the keys cannot be had")),
         }
     }
 
@@ -178,21 +178,11 @@ impl KeySource {
 
     async fn fetch(&self) -> anyhow::Result<()> {
         let request = self.settings.client.get(&self.settings.url);
-        let mut answer = request.timeout(FETCH_TIMEOUT).send().await?;
-        anyhow::ensure!(answer.status() == 200, "status {}", answer.status());
-        let fresh_for = max_age(answer.headers())
+        let answer = Fetched::from(request.timeout(FETCH_TIMEOUT)).await?;
+        let fresh_for = max_age(&answer.headers)
             .unwrap_or(SHORTEST_FRESHNESS)
             .clamp(SHORTEST_FRESHNESS, LONGEST_FRESHNESS);
-        let mut text = Vec::new();
-        while let Some(piece) = answer.chunk().await? {
-            anyhow::ensure!(
-                text.len() + piece.len() <= LONGEST_ANSWER,
-                "the answer is longer than {LONGEST_ANSWER} bytes"
-            );
-            text.extend_from_slice(&piece);
-        }
-        let answer: Answer = serde_json::from_slice(&text)?;
-        self.install(answer, fresh_for)
+        self.install(answer.json()?, fresh_for)
     }
 
     fn install(&self, answer: Answer, fresh_for: Duration) -> anyhow::Result<()> {

@@ -1,12 +1,15 @@
-//! Who is calling: from an `Authorization` header to a [`Principal`].
+//! Who is calling: from the headers of a request to a [`Principal`], and to the app that sends it.
 //!
-//! A token that was verified once is remembered by its SHA-256 until it expires, so the second call
-//! costs a hash instead of an RSA check and no live token stays in memory.
+//! Each kind of token has its rules in a module of its own; what they share is in `token`.
 
-mod device;
+mod accounts;
+mod apps;
+mod fetched;
 mod keys;
+mod proven;
 mod senders;
 mod token;
+mod users;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,11 +17,38 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use quick_cache::sync::Cache;
 
-pub(crate) use device::Device;
+pub(crate) use accounts::{Accounts, AccountsSettings, ServiceAccount};
+pub(crate) use apps::AppVerifier;
 pub(crate) use keys::{KeySource, KeySourceSettings};
 pub(crate) use senders::SenderVerifier;
+pub(crate) use users::Verifier;
+
+/// Who verifies what proves anything of a request.
+pub(crate) struct Verifiers {
+    pub(crate) users: Verifier,
+    pub(crate) senders: SenderVerifier,
+    pub(crate) apps: AppVerifier,
+    /// `None` when no function asks for them.
+    pub(crate) accounts: Option<Arc<Accounts>>,
+}
+
+impl Verifiers {
+    /// The user that the headers prove; with `check_revoked` one whose account still stands behind it.
+    pub(crate) async fn user(
+        &self,
+        headers: &HeaderMap,
+        check_revoked: bool,
+    ) -> Result<Arc<Principal>, AuthError> {
+        let user = self.users.verify(headers).await?;
+        match &self.accounts {
+            _ if !check_revoked => {}
+            Some(accounts) => accounts.check(&user).await?,
+            None => return Err(AuthError::Unavailable("there is no service account")),
+        }
+        Ok(user)
+    }
+}
 
 /// The caller of an invocation, as the verified claims of a Firebase ID token describe them.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,76 +72,9 @@ pub enum AuthError {
     /// The token proves nothing: forged, expired, of another project.
     #[error("the token is refused: {0}")]
     Rejected(&'static str),
-    /// Google's keys cannot be had now. Says nothing about the token.
-    #[error("the keys that tokens are checked with cannot be had")]
-    KeysUnavailable,
-}
-
-/// Verified tokens that are remembered.
-const CACHED_TOKENS: usize = 10_000;
-
-/// Verifies Firebase ID tokens of one project.
-pub(crate) struct Verifier {
-    rules: token::Rules,
-    keys: Arc<KeySource>,
-    cache: Cache<[u8; 32], Verified>,
-    unsigned: bool,
-}
-
-#[derive(Clone)]
-struct Verified {
-    principal: Arc<Principal>,
-    /// Seconds since the epoch.
-    expires: u64,
-    /// The set of keys that the token was checked with: a later set may have dropped its key.
-    key_set: u64,
-}
-
-impl Verifier {
-    /// `unsigned`: accept the tokens of Firebase's emulator, which prove nothing. Only for
-    /// `router dev` on a loopback socket.
-    pub(crate) fn new(project: &str, keys: Arc<KeySource>, unsigned: bool) -> Self {
-        Self {
-            rules: token::Rules::new(project),
-            keys,
-            cache: Cache::new(CACHED_TOKENS),
-            unsigned,
-        }
-    }
-
-    /// The caller that the headers prove.
-    pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<Arc<Principal>, AuthError> {
-        let token = bearer(headers)?;
-        let digest = sha256(token);
-        let now = now();
-        if let Some(known) = self.cache.get(&digest)
-            && known.expires > now
-            && known.key_set == self.keys.current_set()
-        {
-            return Ok(known.principal);
-        }
-        let header = token::Header::read(token)?;
-        if self.unsigned && header.is_unsigned() {
-            return self.rules.check_unsigned(token).map(Arc::new);
-        }
-        let kid = header.signing_key()?;
-        let (key, key_set) = self.keys.get(kid).await?;
-        let (principal, expires) = self.rules.check(token, &key)?;
-        let principal = Arc::new(principal);
-        self.cache.insert(
-            digest,
-            Verified {
-                principal: principal.clone(),
-                expires,
-                key_set,
-            },
-        );
-        Ok(principal)
-    }
-
-    pub(crate) fn keys(&self) -> &KeySource {
-        &self.keys
-    }
+    /// Google's keys, or what it knows of the account, cannot be had now. Says nothing about the token.
+    #[error("the token cannot be checked now: {0}")]
+    Unavailable(&'static str),
 }
 
 /// The token behind `Authorization: Bearer`. The scheme's case does not matter (RFC 9110 §11.1), nor
@@ -128,13 +91,6 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, AuthError> {
         .iter()
         .any(|known| scheme.eq_ignore_ascii_case(known));
     known.then(|| token.trim()).ok_or(AuthError::Malformed)
-}
-
-fn sha256(token: &str) -> [u8; 32] {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest.as_ref());
-    bytes
 }
 
 /// Seconds since the epoch.

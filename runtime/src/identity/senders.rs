@@ -4,11 +4,10 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use jsonwebtoken::{Algorithm, Validation};
 use manifest::Senders;
 use serde::Deserialize;
 
-use super::{AuthError, KeySource, Principal, bearer, now, token};
+use super::{AuthError, KeySource, Principal, bearer, token};
 use crate::secrets::Secret;
 
 /// Both spellings that Google has used.
@@ -29,6 +28,7 @@ struct Claims {
     email: String,
     email_verified: bool,
     iat: u64,
+    exp: u64,
 }
 
 impl SenderVerifier {
@@ -57,18 +57,10 @@ impl SenderVerifier {
         };
         let header = token::Header::read(token)?;
         let (key, _) = self.keys.get(header.signing_key()?).await?;
-        let mut validation = Validation::new(Algorithm::RS256);
-        validation.leeway = token::LEEWAY;
-        validation.validate_nbf = true;
-        validation.set_audience(&[&senders.audience]);
+        let mut validation = token::validation(&senders.audience);
         validation.set_issuer(&ISSUERS);
-        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-        let claims: Claims = jsonwebtoken::decode(token, &key, &validation)
-            .map_err(|error| AuthError::Rejected(token::reason(error.kind())))?
-            .claims;
-        if claims.iat > now() + token::LEEWAY {
-            return Err(AuthError::Rejected("iat is in the future"));
-        }
+        let claims: Claims = token::check(token, &key, &validation)?;
+        token::check_times(claims.iat, claims.exp)?;
         if !claims.email_verified || !senders.emails.contains(&claims.email) {
             return Err(AuthError::Rejected("the e-mail is not a sender's"));
         }

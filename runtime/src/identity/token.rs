@@ -1,23 +1,18 @@
-//! The rules of one token: pure, given the key.
-//!
-//! Those of the Admin SDK (`verifyIdToken`), and stricter where it is lax: `exp` and `iat` must be
-//! there, and neither `iat` nor `auth_time` may lie in the future.
-
-use std::collections::BTreeMap;
+//! What the tokens of users, senders and apps have in common: three parts signed with RS256 under a key
+//! that the header names, for one audience, within two times. Pure, given the key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{AuthError, Principal, now};
+use super::{AuthError, now};
 
 /// Seconds by which two clocks may differ.
-pub(super) const LEEWAY: u64 = 30;
-/// Characters of a `sub`.
-const LONGEST_UID: usize = 128;
+const LEEWAY: u64 = 30;
 /// Bytes of a token; Firebase's are about 1 kB, with the largest custom claims below 3 kB.
 const LONGEST_TOKEN: usize = 16 << 10;
 
@@ -26,19 +21,9 @@ const LONGEST_TOKEN: usize = 16 << 10;
 pub(super) struct Header {
     alg: String,
     kid: Option<String>,
+    typ: Option<String>,
     /// RFC 7515 §4.1.11: an extension that the recipient must understand. We understand none.
     crit: Option<Value>,
-}
-
-/// The claims that are looked at, with the types they must have.
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    aud: String,
-    sub: String,
-    exp: u64,
-    iat: u64,
-    auth_time: Option<u64>,
 }
 
 impl Header {
@@ -53,6 +38,10 @@ impl Header {
         self.alg == "none"
     }
 
+    pub(super) fn is_jwt(&self) -> bool {
+        self.typ.as_deref() == Some("JWT")
+    }
+
     /// The id of the key that the token says it is signed with.
     pub(super) fn signing_key(&self) -> Result<&str, AuthError> {
         if self.alg != "RS256" {
@@ -65,96 +54,57 @@ impl Header {
     }
 }
 
-/// What a token of one project must say.
-pub(super) struct Rules {
-    project: String,
-    issuer: String,
-    validation: Validation,
+/// For tokens of one audience; the issuer is left to the caller.
+pub(super) fn validation(audience: &str) -> Validation {
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.leeway = LEEWAY;
+    validation.validate_nbf = true;
+    validation.set_audience(&[audience]);
+    validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+    validation
 }
 
-impl Rules {
-    pub(super) fn new(project: &str) -> Self {
-        let issuer = format!("https://securetoken.google.com/{project}");
-        let mut validation = Validation::new(Algorithm::RS256);
-        validation.leeway = LEEWAY;
-        validation.validate_nbf = true;
-        validation.set_audience(&[project]);
-        validation.set_issuer(&[&issuer]);
-        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-        Self {
-            project: project.to_owned(),
-            issuer,
-            validation,
-        }
-    }
-
-    /// The principal of a signed token, and the second at which it expires.
-    pub(super) fn check(
-        &self,
-        token: &str,
-        key: &DecodingKey,
-    ) -> Result<(Principal, u64), AuthError> {
-        let all: BTreeMap<String, Value> = jsonwebtoken::decode(token, key, &self.validation)
-            .map_err(|error| AuthError::Rejected(reason(error.kind())))?
-            .claims;
-        let claims = self.typed(token)?;
-        let latest = now() + LEEWAY;
-        if claims.exp + LEEWAY <= now() {
-            return Err(AuthError::Rejected("expired"));
-        }
-        if claims.iat > latest {
-            return Err(AuthError::Rejected("iat is in the future"));
-        }
-        if claims.auth_time.is_some_and(|time| time > latest) {
-            return Err(AuthError::Rejected("auth_time is in the future"));
-        }
-        Ok((principal(claims.sub, all), claims.exp))
-    }
-
-    /// A token of the emulator or of the SDK's `mockUserToken`, whose times mean nothing.
-    pub(super) fn check_unsigned(&self, token: &str) -> Result<Principal, AuthError> {
-        if !token.ends_with('.') {
-            return Err(AuthError::Rejected("unsigned, with a signature"));
-        }
-        let claims = self.typed(token)?;
-        Ok(principal(claims.sub, read_part(token, 1)?))
-    }
-
-    /// The claims in their types, from this project, with a uid.
-    fn typed(&self, token: &str) -> Result<Claims, AuthError> {
-        let claims: Claims = read_part(token, 1)?;
-        if claims.aud != self.project {
-            return Err(AuthError::Rejected("aud is another project"));
-        }
-        if claims.iss != self.issuer {
-            return Err(AuthError::Rejected("iss is not the project's"));
-        }
-        if !(1..=LONGEST_UID).contains(&claims.sub.chars().count()) {
-            return Err(AuthError::Rejected("sub is not 1 to 128 characters"));
-        }
-        Ok(claims)
+/// The claims of a token whose signature fits.
+pub(super) fn check<T: DeserializeOwned>(
+    token: &str,
+    key: &DecodingKey,
+    validation: &Validation,
+) -> Result<T, AuthError> {
+    match jsonwebtoken::decode(token, key, validation) {
+        Ok(decoded) => Ok(decoded.claims),
+        Err(error) => Err(AuthError::Rejected(reason(error.kind()))),
     }
 }
 
-fn principal(uid: String, claims: BTreeMap<String, Value>) -> Principal {
-    Principal {
-        uid,
-        email: claims
-            .get("email")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-        claims,
+/// Whether a token that says it is unsigned has no signature.
+pub(super) fn check_unsigned(token: &str) -> Result<(), AuthError> {
+    match token.ends_with('.') {
+        true => Ok(()),
+        false => Err(AuthError::Rejected("unsigned, with a signature")),
     }
+}
+
+/// Whether a token that began at `iat` counts now, until `exp`; both in seconds since the epoch.
+pub(super) fn check_times(iat: u64, exp: u64) -> Result<(), AuthError> {
+    if exp.saturating_add(LEEWAY) <= now() {
+        return Err(AuthError::Rejected("expired"));
+    }
+    if is_to_come(iat) {
+        return Err(AuthError::Rejected("iat is in the future"));
+    }
+    Ok(())
+}
+
+pub(super) fn is_to_come(time: u64) -> bool {
+    time > now() + LEEWAY
+}
+
+/// The claims, whatever they prove.
+pub(super) fn claims<T: DeserializeOwned>(token: &str) -> Result<T, AuthError> {
+    read_part(token, 1)
 }
 
 /// Part 0 (header) or 1 (claims) of exactly three.
-/// Whether it has the parts of a token and they can be read; nothing about what they prove.
-pub(super) fn is_readable(token: &str) -> bool {
-    token.len() <= LONGEST_TOKEN
-        && read_part::<Header>(token, 0).is_ok()
-        && read_part::<BTreeMap<String, Value>>(token, 1).is_ok()
-}
-
 fn read_part<T: DeserializeOwned>(token: &str, index: usize) -> Result<T, AuthError> {
     const NOT_A_TOKEN: AuthError = AuthError::Rejected("not a token");
     let mut parts = token.split('.');
@@ -169,13 +119,12 @@ fn read_part<T: DeserializeOwned>(token: &str, index: usize) -> Result<T, AuthEr
     serde_json::from_slice(&json).map_err(|_| NOT_A_TOKEN)
 }
 
-pub(super) fn reason(kind: &jsonwebtoken::errors::ErrorKind) -> &'static str {
-    use jsonwebtoken::errors::ErrorKind;
+fn reason(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::ExpiredSignature => "expired",
         ErrorKind::InvalidSignature => "the signature does not fit",
-        ErrorKind::InvalidAudience => "aud is another project",
-        ErrorKind::InvalidIssuer => "iss is not the project's",
+        ErrorKind::InvalidAudience => "aud is another",
+        ErrorKind::InvalidIssuer => "iss is another",
         ErrorKind::ImmatureSignature => "nbf is in the future",
         _ => "not a token",
     }

@@ -16,10 +16,11 @@ use manifest::{Auth, FunctionSpec, Trigger};
 use tokio::time::Instant;
 
 use crate::app::{App, Entry};
+use crate::callable;
 use crate::context::{Context, InvocationId, Invoked};
 use crate::error::{Error, ErrorCode, Result};
 use crate::forwarded::Client;
-use crate::identity::{AuthError, Device, Principal};
+use crate::identity::{AuthError, Principal};
 use crate::route::Parameters;
 use crate::telemetry::access_log::trace;
 use slots::Slot;
@@ -55,7 +56,8 @@ impl Admitted {
 /// # Errors
 /// 415 for an encoded body, 413 for a declared length over `max_body`, 503 without a free slot, 429 beyond
 /// `rate_limit`; with `auth = "required"` 401 without a valid token and, when tokens cannot be checked now,
-/// 503; for a callable both as soon as there is a token.
+/// 503; for a callable both as soon as there is a token; and both for the token of App Check where `app_check`
+/// asks for one.
 pub(crate) async fn admit(
     app: &App,
     entry: &Arc<Entry>,
@@ -80,6 +82,7 @@ pub(crate) async fn admit(
     }
     let overloaded = || Error::new(ErrorCode::Unavailable, "Too many requests at once.");
     let places = Places::take(app, entry).ok_or_else(overloaded)?;
+    let attested = attest(app, &entry.spec, headers).await?;
     let caller = identify(app, &entry.spec, headers).await?;
     if let Some(limiter) = &entry.rate_limiter {
         let uid = caller.as_ref().ok().map(|caller| &*caller.uid);
@@ -88,7 +91,8 @@ pub(crate) async fn admit(
     let invoked = Invoked {
         invocation,
         caller,
-        device: Device::new(headers),
+        app: attested,
+        instance_id: callable::instance_id(headers).map(str::to_owned),
         client: Some(client),
         parameters,
         deadline,
@@ -107,6 +111,18 @@ fn too_many(wait: Duration) -> Error {
     .retry_after(wait)
 }
 
+/// The app that the request comes from, for a function that asks for one.
+async fn attest(app: &App, spec: &FunctionSpec, headers: &HeaderMap) -> Result<Option<Arc<str>>> {
+    if !spec.app_check {
+        return Ok(None);
+    }
+    let attested = app.verifiers.apps.verify(headers).await;
+    if let Err(AuthError::Rejected(reason)) = &attested {
+        tracing::debug!(reason, "App Check token refused");
+    }
+    Ok(Some(attested?))
+}
+
 /// The caller of a function, or the sender of an event to one.
 async fn identify(
     app: &App,
@@ -117,9 +133,12 @@ async fn identify(
         return Ok(Err(AuthError::Missing));
     }
     let caller = match &spec.trigger {
-        Trigger::Http(_) | Trigger::Callable(_) => app.verifier.verify(headers).await,
+        Trigger::Http(_) | Trigger::Callable(_) => {
+            app.verifiers.user(headers, spec.check_revoked).await
+        }
         Trigger::Storage(_) | Trigger::Event(_) => {
-            app.senders.verify(headers, spec.senders.as_ref()).await
+            let senders = &app.verifiers.senders;
+            senders.verify(headers, spec.senders.as_ref()).await
         }
     };
     if let Err(AuthError::Rejected(reason)) = &caller {
@@ -140,7 +159,7 @@ fn is_callable(spec: &FunctionSpec) -> bool {
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::KeysUnavailable => {
+            AuthError::Unavailable(_) => {
                 Self::new(ErrorCode::Unavailable, "Tokens cannot be checked now.")
             }
             AuthError::Missing | AuthError::Malformed | AuthError::Rejected(_) => {

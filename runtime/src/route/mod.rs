@@ -7,24 +7,32 @@
 //! | `Host: {region}-{project}.cloudfunctions.net`, `/{name}[/…]` | what follows the name |
 //! | `Host: {name-with-dashes}-….run.app` | all of it |
 //! | an explicit route of the manifest | all of it |
-//! | a rewrite of the manifest | all of it |
+//! | a rewrite of the manifest to a function | all of it |
 //! | `/{name}[/…]` | what follows the name |
 //! | `/{project}/{region}/{name}[/…]` | what follows the name |
 //!
-//! They are tried in this order. Escapes, slashes and the query reach the function untouched;
+//! They are tried in this order; a rewrite to a file only stands in for a 404. Escapes, slashes and the query reach the function untouched;
 //! duplicate slashes are passed over only where a function's name is expected (the SDK of the web
 //! makes `//name` from a base URL that ends in a slash). Nothing is ever redirected: a redirected
 //! POST arrives as a GET.
+
+mod path;
+mod rewrites;
+mod unmatched;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Uri};
-use manifest::{FunctionSpec, Manifest, Rewrite, Trigger};
+use http::{Method, Uri};
+use manifest::{FunctionSpec, Manifest, Trigger};
 
-use crate::error::{Error, ErrorCode};
+use self::path::{leading_slash_once, segment};
+use self::rewrites::{Rewrites, Target};
+
+pub(crate) use self::path::single_slashes;
+pub(crate) use self::unmatched::Unmatched;
 
 /// Where a function stands in the list that the table was made from.
 pub(crate) type FunctionIndex = usize;
@@ -37,7 +45,9 @@ pub(crate) struct RouteTable {
     services: HashMap<String, FunctionIndex>,
     names: HashMap<String, Named>,
     explicit: matchit::Router<Explicit>,
-    rewrites: Vec<(Rewrite, FunctionIndex)>,
+    /// The one function that everything else runs, whatever the path.
+    target: Option<FunctionIndex>,
+    rewrites: Rewrites,
     project: String,
     regions: Vec<String>,
 }
@@ -61,6 +71,8 @@ pub(crate) struct RouteMatch {
     pub(crate) parameters: Parameters,
     /// What the function sees in place of the request's path and query.
     pub(crate) path: SeenPath,
+    /// Whether Firebase Hosting would stand between the client and the function.
+    pub(crate) rewritten: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -107,7 +119,8 @@ impl RouteTable {
             services: HashMap::new(),
             names: HashMap::new(),
             explicit: matchit::Router::new(),
-            rewrites: Vec::new(),
+            target: None,
+            rewrites: Rewrites::default(),
             project: manifest.project.id.clone(),
             regions: manifest.project.regions.clone(),
         };
@@ -132,11 +145,9 @@ impl RouteTable {
             // Cannot fail: the manifest's validation inserted the same patterns into such a router.
             let _ = table.explicit.insert(path, route);
         }
-        for rewrite in &manifest.rewrites {
-            if let Some(named) = table.names.get(&rewrite.function) {
-                table.rewrites.push((rewrite.clone(), named.function));
-            }
-        }
+        let by_name = |name: &String| table.names.get(name).map(|named| named.function);
+        table.rewrites = Rewrites::new(&manifest.rewrites, by_name);
+        table.target = manifest.target.as_ref().and_then(by_name);
         table
     }
 
@@ -183,12 +194,17 @@ impl RouteTable {
         if let Some(found) = self.by_explicit_route(method, path) {
             return found;
         }
-        if let Some(function) = self.by_rewrite(path) {
+        if let Some(function) = self.target {
             return Ok(RouteMatch::whole(function, Parameters::default()));
         }
+        let destination = match self.rewrites.find(path) {
+            Some(Target::Function(function)) => return Ok(RouteMatch::rewritten(*function)),
+            Some(Target::File(file)) => Some(file.clone()),
+            None => None,
+        };
         self.by_name(path, 0)
             .or_else(|| self.by_region(path))
-            .ok_or_else(Unmatched::not_found)
+            .ok_or_else(|| Unmatched::hosted(destination))
     }
 
     /// `{service}-{hash}-{region code}.a.run.app` and `{service}-{number}.{region}.run.app`, each
@@ -249,22 +265,6 @@ impl RouteTable {
             .find(|path| self.explicit.at(path).is_ok())
     }
 
-    fn by_rewrite(&self, path: &str) -> Option<FunctionIndex> {
-        if self.rewrites.is_empty() {
-            return None;
-        }
-        let single = collapse_slashes(path);
-        self.rewrites
-            .iter()
-            .find(|(rewrite, _)| match rewrite.source.strip_suffix("/**") {
-                Some(prefix) => single
-                    .strip_prefix(prefix)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-                None => single == rewrite.source,
-            })
-            .map(|(_, function)| *function)
-    }
-
     /// `/{name}` and `/{name}/…` from byte `from` of the path on.
     fn by_name(&self, path: &str, from: usize) -> Option<RouteMatch> {
         let name = segment(path, from)?;
@@ -277,6 +277,7 @@ impl RouteTable {
             function: named.function,
             parameters: Parameters::default(),
             path: SeenPath::Rest(rest),
+            rewritten: false,
         })
     }
 
@@ -296,6 +297,14 @@ impl RouteMatch {
             function,
             parameters,
             path: SeenPath::Whole,
+            rewritten: false,
+        }
+    }
+
+    fn rewritten(function: FunctionIndex) -> Self {
+        Self {
+            rewritten: true,
+            ..Self::whole(function, Parameters::default())
         }
     }
 
@@ -314,40 +323,6 @@ impl RouteMatch {
     }
 }
 
-/// Why a request has no function, and whose CORS policy and error format the refusal takes.
-#[derive(Debug)]
-pub(crate) struct Unmatched {
-    pub(crate) error: Error,
-    /// The function that has this path, for other methods.
-    pub(crate) function: Option<FunctionIndex>,
-}
-
-impl Unmatched {
-    pub(crate) fn not_found() -> Self {
-        Self {
-            error: Error::new(ErrorCode::NotFound, "No function has this URL."),
-            function: None,
-        }
-    }
-
-    fn method(functions: &[(Option<Method>, FunctionIndex)]) -> Self {
-        let mut allow: Vec<&str> = Vec::new();
-        for method in functions.iter().filter_map(|(method, _)| method.as_ref()) {
-            allow.push(method.as_str());
-            if method == Method::GET {
-                allow.push("HEAD");
-            }
-        }
-        let mut error = Error::new(ErrorCode::InvalidArgument, "Method Not Allowed")
-            .with_status(http::StatusCode::METHOD_NOT_ALLOWED);
-        error.allow = HeaderValue::from_str(&allow.join(", ")).ok().map(Box::new);
-        Self {
-            error,
-            function: functions.first().map(|(_, function)| *function),
-        }
-    }
-}
-
 /// The host without its port; an IPv6 literal keeps its brackets.
 fn host_name(host: &str) -> &str {
     match host.rsplit_once(':') {
@@ -361,32 +336,6 @@ fn ends_with_ignore_case(host: &str, suffix: &str) -> bool {
         .checked_sub(suffix.len())
         .and_then(|start| host.get(start..))
         .is_some_and(|end| end.eq_ignore_ascii_case(suffix))
-}
-
-/// The next segment at or after `from`, past any number of slashes.
-fn segment(path: &str, from: usize) -> Option<Range<usize>> {
-    let slashes = path[from..].bytes().take_while(|b| *b == b'/').count();
-    let start = from + slashes;
-    if slashes == 0 || start == path.len() {
-        return None;
-    }
-    let length = path[start..].find('/').unwrap_or(path.len() - start);
-    Some(start..start + length)
-}
-
-fn leading_slash_once(path: &str) -> &str {
-    let slashes = path.bytes().take_while(|b| *b == b'/').count();
-    &path[slashes.saturating_sub(1)..]
-}
-
-fn collapse_slashes(path: &str) -> String {
-    let mut single = String::with_capacity(path.len());
-    for c in path.chars() {
-        if c != '/' || !single.ends_with('/') {
-            single.push(c);
-        }
-    }
-    single
 }
 
 #[cfg(test)]

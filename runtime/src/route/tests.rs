@@ -1,6 +1,7 @@
 use http::Method;
 
 use super::*;
+use crate::error::Error;
 
 const MANIFEST: &str = r#"
 manifest = 1
@@ -42,15 +43,27 @@ function = "a_b"
 
 /// The function's name and the path it sees, or the status of the refusal.
 fn lookup(host: &str, method: &Method, path: &str) -> Result<(String, String), u16> {
-    let parsed = manifest::parse(MANIFEST);
-    let faults = manifest::render(&parsed.faults, "manifest.toml", MANIFEST);
-    let manifest = parsed.manifest.expect(&faults);
+    lookup_in(&manifest(MANIFEST), host, method, path)
+}
+
+fn manifest(text: &str) -> Manifest {
+    let parsed = manifest::parse(text);
+    let faults = manifest::render(&parsed.faults, "manifest.toml", text);
+    parsed.manifest.expect(&faults)
+}
+
+fn lookup_in(
+    manifest: &Manifest,
+    host: &str,
+    method: &Method,
+    path: &str,
+) -> Result<(String, String), u16> {
     let specs: Vec<_> = manifest.functions.values().collect();
-    let table = RouteTable::new(&manifest, specs.iter().copied());
+    let table = RouteTable::new(manifest, specs.iter().copied());
     let uri: Uri = path.parse().expect("a URI");
     let found = table
         .lookup(host, method, uri.path())
-        .map_err(|unmatched| unmatched.error.status().as_u16())?;
+        .map_err(|unmatched| Error::from(unmatched).status().as_u16())?;
     Ok((
         specs[found.function].name.clone(),
         found.seen_uri(&uri).to_string(),
@@ -113,5 +126,57 @@ fn what_no_form_covers_is_not_found() {
     ] {
         let found = lookup(host, &Method::POST, path);
         assert_eq!(found, Err(404), "{host}{path}");
+    }
+}
+
+#[test]
+fn one_function_alone_has_every_path_but_those_of_explicit_routes() {
+    let mut manifest = manifest(MANIFEST);
+    manifest.target = Some("a_b".to_owned());
+    for (path, function) in [
+        ("/", "a_b"),
+        ("/c", "a_b"),
+        ("/old/c", "a_b"),
+        ("/a_b/x", "a_b"),
+        ("/v0/x", "c"),
+    ] {
+        let found = lookup_in(&manifest, "h", &Method::POST, path);
+        let expected = Ok((function.to_owned(), path.to_owned()));
+        assert_eq!(found, expected, "{path}");
+    }
+}
+
+#[test]
+fn hosting_stands_before_rewrites_and_in_for_nothing_and_nowhere_else() {
+    let text = format!(
+        "{MANIFEST}\n[[rewrites]]\nsource = \"/app/**\"\ndestination = \"/app.html\"\n\
+         [hosting]\npublic = \"public\"\n"
+    );
+    let manifest = manifest(&text);
+    let table = RouteTable::new(&manifest, manifest.functions.values());
+    let shown = |host: &str, path: &str| match table.lookup(host, &Method::PUT, path) {
+        Ok(found) if found.rewritten => "before a rewrite".to_owned(),
+        Ok(_) => "nowhere".to_owned(),
+        Err(Unmatched::NotFound {
+            hosted: Some(hosted),
+        }) => format!("in for nothing {:?}", hosted.destination.as_deref()),
+        Err(_) => "nowhere".to_owned(),
+    };
+    for (host, path, expected) in [
+        ("h", "/old/c", "before a rewrite"),
+        ("h", "/old/x", "before a rewrite"),
+        ("h", "/b", "nowhere"),
+        ("h", "/v0/x", "nowhere"),
+        ("h", "/api/1", "nowhere"),
+        ("h", "/app/x", "in for nothing Some(\"/app.html\")"),
+        ("h", "/other", "in for nothing None"),
+        (
+            "europe-west1-demo-1.cloudfunctions.net",
+            "/app/x",
+            "nowhere",
+        ),
+        ("a-b-hash-ew.a.run.app", "/app/x", "nowhere"),
+    ] {
+        assert_eq!(shown(host, path), expected, "{host}{path}");
     }
 }

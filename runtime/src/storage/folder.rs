@@ -14,11 +14,11 @@ use nix::sys::statvfs::fstatvfs;
 use crate::failpoint::left_out;
 
 #[derive(Debug)]
-pub(super) struct Folder(Dir);
+pub(crate) struct Folder(Dir);
 
 /// What an entry is, without following it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(crate) enum Entry {
     Absent,
     File,
     Folder,
@@ -30,22 +30,27 @@ impl Folder {
     /// The folder that everything else is opened from; made when missing.
     pub(super) fn open_base(path: &Path) -> io::Result<Self> {
         Dir::create_ambient_dir_all(path, ambient_authority())?;
+        Self::open(path)
+    }
+
+    /// A folder by its path, which is followed wherever it leads.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         // Not open_ambient_dir: that handle cannot be synced or locked.
         File::open(path).map(|file| Self(Dir::from_std_file(file)))
     }
 
-    pub(super) fn entry(&self, name: &str) -> io::Result<Entry> {
+    pub(crate) fn entry(&self, name: &str) -> io::Result<Entry> {
         self.look(name).map(|(entry, _)| entry)
     }
 
     /// `None`: there is no such folder.
-    pub(super) fn open_folder(&self, name: &str) -> io::Result<Option<Self>> {
+    pub(crate) fn open_folder(&self, name: &str) -> io::Result<Option<Self>> {
         let file = self.open_entry(name, Entry::Folder, OFlag::O_DIRECTORY, false)?;
         Ok(file.map(|file| Self(Dir::from_std_file(file))))
     }
 
     /// `None`: there is no such regular file.
-    pub(super) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
+    pub(crate) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
         // O_NONBLOCK: opening a pipe that was planted meanwhile must not hang.
         self.open_entry(name, Entry::File, OFlag::O_NONBLOCK, false)
     }

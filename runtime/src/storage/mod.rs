@@ -72,7 +72,8 @@ pub use crate::ledger::{
     InvalidObjectName, Listing, MetadataChange, Object, ObjectName, PutOptions, SessionState,
 };
 
-use self::folder::Folder;
+pub(crate) use self::folder::{Entry, Folder};
+
 use self::room::Room;
 use self::tree::Tree;
 use self::work::blocking;

@@ -20,7 +20,7 @@ pub struct ObjectReader {
 }
 
 impl ObjectReader {
-    pub(super) fn new(file: File, size: u64) -> Self {
+    pub(crate) fn new(file: File, size: u64) -> Self {
         Self {
             file: Arc::new(file),
             size,

@@ -53,6 +53,8 @@ pub struct Environment {
     pub trusted_proxies: Option<&'static str>,
     /// ADMIN_TOKEN
     pub admin_token: Option<&'static str>,
+    /// The folder of MANIFEST, where the hosting folder is.
+    pub manifest_folder: PathBuf,
 }
 
 /// As `router dev` would be configured, on a free port, with its data in `folder`.
@@ -65,10 +67,14 @@ fn config(folder: &Folder, environment: &Environment) -> anyhow::Result<Config> 
         database_url: None,
         jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
         oidc_jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
+        app_check_jwks_url: "http://127.0.0.1:1/no-keys".to_owned(),
+        identity_toolkit_url: "http://127.0.0.1:1".to_owned(),
+        service_account_key: Ok(None),
         event_token: Some(Secret::new(EVENT_TOKEN.to_owned())),
         admin_token: environment
             .admin_token
             .map(|token| Secret::new(token.to_owned())),
+        manifest_folder: environment.manifest_folder.clone(),
         overrides: Overrides::default(),
         log_level: "info".to_owned(),
     })

@@ -1,5 +1,7 @@
 //! Callables, as `httpsCallable` of the Firebase SDKs calls them.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use reqwest::{Method, RequestBuilder, Response};
 use runtime::testing::{TestServer, http_client};
 use serde_json::{Value, json};
@@ -215,20 +217,53 @@ async fn the_head_is_looked_at_before_the_token_and_the_body_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_sdk_says_of_its_device_reaches_the_function_and_junk_does_not() {
+async fn where_nobody_asks_for_app_check_its_token_is_not_looked_at() {
     let server = server().await;
-    // {"alg":"RS256"} and {"sub":"app"}
-    let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhcHAifQ.c2lnbmF0dXJl";
-    // What the SDK sends when it got no token.
-    let junk = "eyJlcnJvciI6IlVOS05PV05fRVJST1IifQ==";
-    for (sent, seen) in [(token, json!(token)), (junk, json!(null))] {
+    // The last one is what the SDK sends when it got none.
+    for sent in [&*unsigned(APP), "", "eyJlcnJvciI6IlVOS05PV05fRVJST1IifQ=="] {
         let request = call(&server, "/echo", &json!(1))
             .header("x-firebase-appcheck", sent)
             .header("firebase-instance-id-token", "device:1");
         let result = result(request).await;
-        assert_eq!(result["app_check"], seen);
+        assert_eq!(result["app"], json!(null));
         assert_eq!(result["instance_id"], "device:1");
     }
+}
+
+const APP: &str = "1:1234567890:web:321abc";
+
+/// A token of App Check as `router dev` accepts it.
+fn unsigned(app: &str) -> String {
+    let claims = json!({
+        "iss": "https://firebaseappcheck.googleapis.com/1234567890",
+        "aud": ["projects/1234567890", "projects/demo-project"],
+        "sub": app, "iat": 0, "exp": 3600,
+    });
+    let encode = |part: Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
+    format!("{}.{}.", encode(json!({"alg": "none"})), encode(claims))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_app_check_is_required_the_app_is_known_or_refused() {
+    let server = server().await;
+    let asked = |token: &str| {
+        call(&server, "/attested", &json!(1)).header("x-firebase-appcheck", token.to_owned())
+    };
+    assert_eq!(result(asked(&unsigned(APP))).await["app"], APP);
+
+    let refused = (401, UNAUTHENTICATED.to_owned());
+    assert_eq!(
+        answer(call(&server, "/attested", &json!(1))).await,
+        refused,
+        "none"
+    );
+    let signed = format!("{}c2lnbmF0dXJl", unsigned(APP));
+    let junk = "eyJlcnJvciI6IlVOS05PV05fRVJST1IifQ==";
+    for token in [junk, "", &signed, &unsigned("")] {
+        assert_eq!(answer(asked(token)).await, refused, "{token}");
+    }
+    let twice = asked(&unsigned(APP)).header("x-firebase-appcheck", unsigned(APP));
+    assert_eq!(answer(twice).await, refused, "two");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,6 +24,7 @@ pub(crate) fn registry() -> Registry {
         .function("echo", callable(echo))
         .function("nothing", callable(nothing))
         .function("guarded", callable(echo))
+        .function("attested", callable(echo))
         .function("open", callable(echo))
         .function("fail", callable(fail))
         .function("crash", callable(crash))
@@ -57,7 +58,7 @@ async fn echo(context: Context, data: Value) -> Result<Value> {
     Ok(json!({
         "data": data,
         "uid": context.caller().ok().map(|caller| caller.uid.clone()),
-        "app_check": context.app_check(),
+        "app": context.app(),
         "instance_id": context.instance_id_token(),
         "streamed": context.send(&"a piece").await?,
     }))

@@ -2,12 +2,15 @@
 
 use std::sync::LazyLock;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{
+    KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
+};
 use aws_lc_rs::{hmac, signature};
 use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
 use super::PROJECT;
@@ -18,6 +21,9 @@ pub(crate) static FIRST: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::gen
 pub(crate) static SECOND: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("second"));
 /// Never served by anybody, under the key id of [`FIRST`].
 pub(crate) static FORGED: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("first"));
+
+/// Of the service account whose key file [`super::AccountServer`] gives away.
+pub(crate) static SERVICE: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("service"));
 
 /// An RSA key with the id that tokens name it by.
 pub(crate) struct SigningKey {
@@ -46,6 +52,24 @@ impl SigningKey {
     pub(crate) fn jwk(&self) -> Value {
         let (id, modulus) = (self.id, self.modulus());
         json!({"kty": "RSA", "alg": "RS256", "use": "sig", "kid": id, "n": modulus, "e": "AQAB"})
+    }
+
+    /// The private key, as a key file of Google's spells it.
+    pub(crate) fn pem(&self) -> String {
+        let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&self.pair).expect("PKCS#8");
+        let text = BASE64_STANDARD.encode(der.as_ref());
+        let lines: Result<Vec<_>, _> = text.as_bytes().chunks(64).map(str::from_utf8).collect();
+        let lines = lines.expect("ASCII").join("\n");
+        format!("-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n")
+    }
+
+    /// The claims of a token that this key signed; `None` when it did not.
+    pub(crate) fn claims(&self, token: &str) -> Option<Value> {
+        let (message, signature) = token.rsplit_once('.')?;
+        let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).ok();
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.public_der());
+        key.verify(message.as_bytes(), &decode(signature)?).ok()?;
+        serde_json::from_slice(&decode(message.split_once('.')?.1)?).ok()
     }
 
     fn sign(&self, message: &str, encoding: &'static dyn signature::RsaEncoding) -> String {

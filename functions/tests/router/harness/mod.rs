@@ -2,6 +2,7 @@
 //!
 //! Nothing in this folder knows what a function answers; it knows how to start one and how to ask.
 
+pub(crate) mod account_server;
 pub(crate) mod client;
 pub(crate) mod disk;
 pub(crate) mod event;
@@ -18,6 +19,7 @@ pub(crate) mod users;
 
 use std::time::Duration;
 
+pub(crate) use account_server::{AccountServer, Outage};
 pub(crate) use client::{Call, Reply, Wire};
 pub(crate) use event::Event;
 pub(crate) use identity::Token;

@@ -126,6 +126,7 @@ impl Launch {
             .env("RENDER_DISK_BASE_PATH", disk_of(folder))
             .env("FIREBASE_JWKS_URL", keys.url())
             .env("GOOGLE_JWKS_URL", keys.url())
+            .env("APP_CHECK_JWKS_URL", keys.url())
             .env("EVENT_TOKEN", EVENT_TOKEN)
             .env("MANIFEST", written)
             .current_dir(folder.path())

@@ -142,3 +142,59 @@ async fn a_full_disk_may_be_tried_again() {
     let call = multipart(&router, NAME, &json!({}), b"x");
     refusal(&send(call).await, 507);
 }
+
+const RULES: &str = r#"[
+    { objects = "user_uploads/{uid}/public/**", read = "anyone", write = "signed_in" },
+    { objects = "user_uploads/{uid}/**", read = "signed_in", write = "owner" },
+]"#;
+
+#[tokio::test]
+async fn the_rules_of_the_manifest_hold_for_every_interface() {
+    let rules = RULES.replace('\n', " ");
+    let launch = Launch::new().set("buckets.chunks", "access", &rules);
+    let router = launch.start().await;
+    let (mine, other) = (Token::of("U1").signed(), Token::of("U2").signed());
+    upload(&router, NAME, json!({}), b"mine").await;
+
+    let read = signed_in(router.get(&media(NAME)), "U2").send().await;
+    assert_eq!(read.text(), "mine");
+    assert_eq!(router.download("U1", &other, "a.txt").await.text(), "mine");
+    let list = format!("{}?prefix=user_uploads%2FU1%2F", objects());
+    let list = signed_in(router.get(&list), "U2").send().await;
+    assert_eq!(list.json()["items"][0]["name"], NAME);
+    refusal(&router.get(&media(NAME)).send().await, 401);
+
+    let write = multipart(&router, NAME, &json!({}), b"theirs");
+    refusal(&signed_in(write, "U2").send().await, 403);
+    let write = router.upload("U1", &other, "a.txt", b"theirs").await;
+    assert_eq!(write.detail(403), "Forbidden");
+    assert_eq!(
+        router.upload("U1", &mine, "a.txt", b"new").await.status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn what_anyone_may_read_takes_no_token_and_no_bad_one() {
+    let rules = RULES.replace('\n', " ");
+    let launch = Launch::new().set("buckets.chunks", "access", &rules);
+    let router = launch.start().await;
+    let public = "user_uploads/U1/public/logo.svg";
+    upload(&router, public, json!({}), b"<svg/>").await;
+    let list = format!(
+        "{}?prefix=user_uploads%2FU1%2Fpublic%2F&delimiter=%2F",
+        objects()
+    );
+    for target in [object(public), media(public), list] {
+        let reply = router.get(&target).send().await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let reply = router.get(&target).bearer("garbage").send().await;
+        refusal(&reply, 401);
+    }
+    let write = multipart(&router, public, &json!({}), b"x");
+    refusal(&write.send().await, 401);
+    refusal(
+        &send(router.get(&format!("{}?prefix=", objects()))).await,
+        403,
+    );
+}

@@ -7,10 +7,10 @@ use crate::model::{Access, AccessRule, ObjectNameTemplate};
 use crate::reader::{Table, Text};
 
 const WHO: [(&str, Access); 4] = [
-    ("owner", Access::Owner),
-    ("signed_in", Access::SignedIn),
-    ("anyone", Access::Anyone),
-    ("nobody", Access::Nobody),
+    (Access::Owner.as_str(), Access::Owner),
+    (Access::SignedIn.as_str(), Access::SignedIn),
+    (Access::Anyone.as_str(), Access::Anyone),
+    (Access::Nobody.as_str(), Access::Nobody),
 ];
 
 /// How the model writes the owner's segment, whatever the bucket calls it.
@@ -79,9 +79,6 @@ fn read_rule<'d>(
             ));
         return None;
     }
-    if !is_of_the_bucket(&pattern, names.template) {
-        report_foreign(&objects, names, faults);
-    }
     let asks_for_owner = [read, write].contains(&Access::Owner);
     if asks_for_owner && !pattern.split('/').any(|segment| segment == OWNER) {
         report_ownerless(&objects, names, faults);
@@ -124,23 +121,6 @@ fn pattern_problem(pattern: &str, names: &Names<'_>) -> Option<String> {
     None
 }
 
-/// Whether some object's name, `{prefix}{owner}/{path}`, matches.
-fn is_of_the_bucket(pattern: &str, template: &ObjectNameTemplate) -> bool {
-    let mut segments = pattern.split('/');
-    let folders = template.prefix.split_terminator('/').map(Some);
-    // One segment for the owner, and at least one for the path.
-    for expected in folders.chain([None, None]) {
-        match (segments.next(), expected) {
-            (Some("**"), _) => return true,
-            (None, _) => return false,
-            (Some("*" | OWNER), _) | (Some(_), None) => {}
-            (Some(segment), Some(expected)) if segment == expected => {}
-            (Some(_), Some(_)) => return false,
-        }
-    }
-    true
-}
-
 /// Whether every name that matches `later` matches `first`.
 fn covers(first: &str, later: &str) -> bool {
     let mut later = later.split('/');
@@ -167,19 +147,6 @@ fn never_fires(objects: &Text<'_>, winner: &Text<'_>, faults: &mut Faults<'_>) {
         .add(Code::NeverFires, objects.span.clone(), message)
         .related(winner.span.clone(), "this wins")
         .help("put the narrower rule first, or remove it");
-}
-
-fn report_foreign(objects: &Text<'_>, names: &Names<'_>, faults: &mut Faults<'_>) {
-    faults
-        .add(
-            Code::NeverFires,
-            objects.span.clone(),
-            format!("no object of the bucket matches {}", shown(objects.value)),
-        )
-        .help(format!(
-            "the names of its objects are \"{}{{{}}}/{{path}}\"",
-            names.template.prefix, names.owner
-        ));
 }
 
 fn report_ownerless(objects: &Text<'_>, names: &Names<'_>, faults: &mut Faults<'_>) {

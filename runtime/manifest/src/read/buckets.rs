@@ -113,7 +113,8 @@ fn read_template(
     })
 }
 
-fn is_folder(path: &str) -> bool {
+/// Folders joined by slashes, none of them hidden.
+pub(super) fn is_folder(path: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     path.split('/').all(|segment| {
         !segment.is_empty() && !segment.starts_with('.') && segment.chars().all(plain)

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::limits::{self, CorsChoice, Defaults};
+use super::proofs::{self, Proofs};
 use super::trigger;
-use super::{Defined, TriggerKind, auth, choice, rate, resolve, senders};
+use super::{Defined, TriggerKind, auth, choice, egress, rate, resolve, senders};
 use crate::fault::{Code, Faults};
 use crate::literal::shown;
 use crate::model::{
@@ -14,7 +15,7 @@ use crate::names;
 use crate::reader::{Table, Text};
 use crate::spelling::one_of;
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 23] = [
     "http",
     "callable",
     "storage",
@@ -22,6 +23,8 @@ const KEYS: [&str; 20] = [
     "aliases",
     "auth",
     "public",
+    "app_check",
+    "check_revoked",
     "cors",
     "timeout",
     "max_body",
@@ -29,6 +32,7 @@ const KEYS: [&str; 20] = [
     "rate_limit",
     "flags",
     "secrets",
+    "egress",
     "bucket",
     "error_format",
     "enabled",
@@ -38,13 +42,16 @@ const KEYS: [&str; 20] = [
 ];
 
 const BY_REQUEST: &[TriggerKind] = &[TriggerKind::Http, TriggerKind::Callable, TriggerKind::Event];
+const BY_APP: &[TriggerKind] = &[TriggerKind::Http, TriggerKind::Callable];
 const BY_EVENT: &[TriggerKind] = &[TriggerKind::Storage, TriggerKind::Event];
 
 /// The keys that not every kind of trigger gives a meaning to.
-const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 8] = [
+const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 10] = [
     ("auth", BY_REQUEST),
     ("public", BY_REQUEST),
-    ("cors", &[TriggerKind::Http, TriggerKind::Callable]),
+    ("app_check", BY_APP),
+    ("check_revoked", BY_APP),
+    ("cors", BY_APP),
     ("max_body", BY_REQUEST),
     ("rate_limit", BY_REQUEST),
     // A callable's refusals are Firebase's, or its SDKs would not read them.
@@ -137,6 +144,7 @@ fn read_spec(
     let limits = limits::read(name, table, kind, scope.defaults, faults);
     let flags = read_flags(table, faults);
     let secrets = read_secrets(table, faults);
+    let egress = egress::read(table, &secrets, faults);
     let bucket = read_bucket(table, scope.buckets, faults);
     let error_format = choice(
         table,
@@ -159,10 +167,13 @@ fn read_spec(
         trigger,
         aliases: owned(aliases),
         auth: callers.auth?,
+        app_check: callers.proofs.app_check,
+        check_revoked: callers.proofs.check_revoked,
         senders: callers.senders,
         cors: callers.cors,
         limits,
         secrets,
+        egress,
         bucket: bucket.or(own_bucket),
         error_format: error_format.unwrap_or(ErrorFormat::Firebase),
         rate_limit: callers.rate_limit,
@@ -175,6 +186,7 @@ fn read_spec(
 /// Who may call, from which pages, and how often.
 struct Callers {
     auth: Option<Auth>,
+    proofs: Proofs,
     senders: Option<Senders>,
     cors: Option<Cors>,
     rate_limit: Option<RateLimit>,
@@ -207,6 +219,7 @@ fn read_callers(
     };
     Callers {
         auth,
+        proofs: proofs::read(table, kind, auth, faults),
         senders,
         cors,
         rate_limit: rate::read(table, kind, scope.defaults, faults),

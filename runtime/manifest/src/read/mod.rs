@@ -1,12 +1,15 @@
 //! The tables of the manifest, each in a module of its own, read in the order in which one refers to
-//! another: project, policies, buckets, defaults, functions, rewrites.
+//! another: project, policies, buckets, defaults, functions, hosting, rewrites.
 
 mod access;
 mod auth;
 mod buckets;
 mod cors;
+mod egress;
 mod functions;
+mod hosting;
 mod limits;
+mod proofs;
 mod rate;
 mod rewrites;
 mod senders;
@@ -144,6 +147,7 @@ fn read_document(document: &Table<'_>, mut faults: Faults<'_>) -> Read {
         "buckets",
         "functions",
         "rewrites",
+        "hosting",
     ];
     document.check_keys(&keys, &mut faults);
     let project = read_project(document, &mut faults);
@@ -166,6 +170,7 @@ fn read_document(document: &Table<'_>, mut faults: Faults<'_>) -> Read {
         .map(|(name, table)| functions::read(name, table, &scope, &mut faults))
         .collect();
     limits::warn_of_default_timeout(&entries, &defaults, &mut faults);
+    let hosting = hosting::read(document, &mut faults);
     let rewrites = rewrites::read(document, &entries, &mut faults);
     clashes::check(project.as_ref(), &entries, &rewrites, &mut faults);
 
@@ -187,6 +192,8 @@ fn read_document(document: &Table<'_>, mut faults: Faults<'_>) -> Read {
                 .into_iter()
                 .filter_map(|entry| entry.rewrite)
                 .collect(),
+            hosting,
+            target: None,
         });
     Read {
         manifest,

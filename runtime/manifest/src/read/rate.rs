@@ -160,6 +160,9 @@ mod tests {
             ),
         ] {
             assert_eq!(parse(text), expected, "{text}");
+            if let Ok(limit) = expected {
+                assert_eq!(limit.to_string(), text);
+            }
         }
     }
 }

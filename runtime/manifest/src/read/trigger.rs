@@ -236,7 +236,7 @@ fn part_of_a_segment(path: &str) -> Option<&'static str> {
 }
 
 /// What no path of a URL can hold, patterns or not.
-pub(super) fn plain_path_problem(path: &str) -> Option<&'static str> {
+fn plain_path_problem(path: &str) -> Option<&'static str> {
     if !path.starts_with('/') {
         Some("the path does not start with `/`")
     } else if path.contains("//") {

@@ -26,7 +26,7 @@ fn check(text: &str) {
 }
 
 /// Pieces that change the meaning of a text rather than its bytes.
-const PIECES: [&str; 29] = [
+const PIECES: [&str; 33] = [
     "",
     "\"",
     "'",
@@ -51,6 +51,10 @@ const PIECES: [&str; 29] = [
     "event = {}\n",
     "event = { type = \"\" }\n",
     "callable = {}\n",
+    "\n[[rewrites]]\nregex = \"(a|\"\n",
+    "\n[[rewrites]]\nsource = \"!{a,@(b|[c])}\"\n",
+    "\n[hosting]\nheaders = [{ headers = { a = \"\" } }]\n",
+    "access = [{ objects = \"*\" }]\n",
     "rate_limit = \"0/h per caller\"\n",
     "senders = { emails = [\"\"] }\n",
     "\"/{*x}\"",

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use manifest::{
-    Access, AccessRule, Auth, ErrorFormat, Manifest, Origins, RateKey, RateLimit, Route, Secret,
-    Senders, Severity, StorageEvent, Trigger, parse,
+    Access, AccessRule, Auth, Egress, ErrorFormat, Manifest, Origins, RateKey, RateLimit,
+    RewriteTarget, Route, Secret, Senders, Severity, StorageEvent, Trigger, parse,
 };
 
 use crate::{HEAD, PRODUCT};
@@ -42,8 +42,6 @@ fn every_part_of_the_format_is_understood() {
     assert_eq!(manifest.project.regions, ["europe-west1", "us-central1"]);
     assert_eq!(manifest.default_cors.as_ref().unwrap().name, "app");
     assert_eq!(manifest.functions.len(), 8);
-    assert_eq!(manifest.rewrites.len(), 4);
-    assert_eq!(manifest.rewrites[0].source, "/api/chat");
 
     let chat = &manifest.functions["tria_chat_handler"];
     assert_eq!(chat.auth, Auth::Function);
@@ -56,6 +54,20 @@ fn every_part_of_the_format_is_understood() {
     assert_eq!(
         chat.secrets,
         [secret("MISTRAL_API_KEY", false), secret("OTHER", true)]
+    );
+    let host = |host: &str, port| Egress::Host {
+        host: host.to_owned(),
+        port,
+    };
+    assert_eq!(
+        chat.egress,
+        [
+            host("api.mistral.ai", None),
+            host("ollama", Some(11434)),
+            host("[::1]", Some(80)),
+            host("10.0.0.7", None),
+            Egress::Variable("OTHER".to_owned()),
+        ]
     );
     assert!(!chat.enabled);
 
@@ -72,6 +84,7 @@ fn every_part_of_the_format_is_understood() {
 
     let hello = &manifest.functions["hello_world"];
     assert!(hello.cors.is_none());
+    assert!(hello.egress.is_empty());
     assert_eq!(hello.examples, ["curl $BASE/hello_world"]);
     let Origins::Listed(origins) = &manifest.default_cors.unwrap().origins else {
         panic!("listed origins");
@@ -155,7 +168,6 @@ fn an_event_function_has_limits_and_senders() {
     assert_eq!(order.error_format, ErrorFormat::Detail);
     assert!(!order.enabled && order.secrets.len() == 1 && order.examples.len() == 1);
     assert!(order.cors.is_none(), "`[defaults] cors` is not inherited");
-    assert_eq!(manifest.rewrites[2].function, "note_order");
 
     let process = &manifest.functions["process_chunk"];
     assert_eq!(process.auth, Auth::Required);
@@ -211,6 +223,61 @@ fn an_event_function_may_be_open_to_everybody() {
 }
 
 #[test]
+fn rewrites_keep_their_order_their_form_and_their_target() {
+    let manifest = valid(COMPLETE);
+    let shown: Vec<(String, String)> = manifest
+        .rewrites
+        .iter()
+        .map(|rewrite| {
+            let target = match &rewrite.target {
+                RewriteTarget::Function(name) => name.clone(),
+                RewriteTarget::Destination(file) => format!("file {file}"),
+            };
+            (rewrite.source.to_string(), target)
+        })
+        .collect();
+    let expected = [
+        ("/api/chat", "tria_chat_handler"),
+        ("/api/ask", "ask"),
+        ("/api/orders", "note_order"),
+        ("/api/hello/**", "hello_world"),
+        ("/{de,en}/hello.*", "hello_world"),
+        ("regex ^/v[0-9]+/hello$", "hello_world"),
+        ("!/@(js|css)/**", "file /app/index.html"),
+    ];
+    assert_eq!(
+        shown,
+        expected.map(|(source, target)| (source.to_owned(), target.to_owned()))
+    );
+    let line = |at: usize| COMPLETE.lines().nth(manifest.rewrites[at].line - 1);
+    assert_eq!(line(0), Some("[[rewrites]]"));
+    assert_eq!(manifest.target, None);
+}
+
+#[test]
+fn hosting_is_a_folder_and_headers_by_path() {
+    let hosting = valid(COMPLETE).hosting.unwrap();
+    assert_eq!(hosting.public, "web/dist");
+    let [scripts, all] = hosting.headers.as_slice() else {
+        panic!("{hosting:?}");
+    };
+    assert!(scripts.source.matches("/a/b.js") && !scripts.source.matches("/a.html"));
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        scripts.headers,
+        [header("Cache-Control", "max-age=31536000, immutable")]
+    );
+    assert_eq!(
+        all.headers,
+        [
+            header("Referrer-Policy", "same-origin"),
+            header("X-Frame-Options", "DENY")
+        ]
+    );
+    assert!(valid(HEAD).hosting.is_none());
+}
+
+#[test]
 fn a_callable_has_what_a_called_function_has() {
     let manifest = valid(COMPLETE);
     let ask = &manifest.functions["ask"];
@@ -229,7 +296,6 @@ fn a_callable_has_what_a_called_function_has() {
     assert_eq!(ask.bucket.as_deref(), Some("chunks"));
     assert_eq!(ask.error_format, ErrorFormat::Firebase);
     assert!(ask.senders.is_none() && ask.secrets.len() == 1 && ask.examples.len() == 1);
-    assert_eq!(manifest.rewrites[1].function, "ask");
 
     let text = format!(
         "{HEAD}[defaults]\ncors = \"app\"\n[functions.f]\ncallable = {{}}\nauth = \"required\""
@@ -257,6 +323,19 @@ fn a_rate_limit_is_inherited_by_whatever_is_called() {
     assert_eq!(limit("note_order"), Some(inherited));
     assert_eq!(limit("hello_world"), None, "`\"none\"`");
     assert_eq!(limit("process_chunk"), None, "its events are nobody's");
+}
+
+#[test]
+fn a_caller_proves_nothing_beside_the_token_unless_that_is_written() {
+    let manifest = valid(COMPLETE);
+    let proofs = |name: &str| {
+        let function = &manifest.functions[name];
+        (function.app_check, function.check_revoked)
+    };
+    assert_eq!(proofs("ask"), (true, true));
+    assert_eq!(proofs("auth_sync"), (false, false), "written so");
+    assert_eq!(proofs("hello_world"), (false, false));
+    assert_eq!(proofs("process_chunk"), (false, false));
 }
 
 #[test]
@@ -345,6 +424,9 @@ fn overlaps_with_a_defined_winner_are_no_clash() {
         "http = { routes = [\"/f\", \"/f/deeper/{*rest}\"] }",
         "http = {}\n[[rewrites]]\nsource = \"/api/chat\"\nfunction = \"f\"\n[[rewrites]]\nsource = \"/api/**\"\nfunction = \"f\"",
         "http = {}\n[[rewrites]]\nsource = \"/**\"\nfunction = \"f\"",
+        "http = {}\n[hosting]\npublic = \"public\"\n[[rewrites]]\nsource = \"**\"\ndestination = \"/index.html\"",
+        "http = {}\n[[rewrites]]\nregex = \"^/a\"\nfunction = \"f\"\n[[rewrites]]\nregex = \"^/ab\"\nfunction = \"f\"",
+        "http = {}\n[[rewrites]]\nsource = \"/*/x\"\nfunction = \"f\"\n[[rewrites]]\nsource = \"/a/**\"\nfunction = \"f\"",
     ] {
         valid(&format!(
             "{HEAD}[functions.f]\nauth = \"required\"\n{lines}"

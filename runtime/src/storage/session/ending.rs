@@ -65,12 +65,10 @@ pub(in crate::storage) async fn expire(
     now: Timestamp,
 ) -> Result<(), StorageError> {
     for session in ledger.expired_sessions(now).await? {
-        match buckets.get(&session.bucket) {
-            Some(bucket) => drop(cancel(bucket.state(), &session.id).await?),
-            None if session.state == SessionState::Active => {
-                remove(staging, session.staged).await;
-            }
-            None => {}
+        if let Some(bucket) = buckets.get(&session.bucket) {
+            cancel(bucket.state(), &session.id).await?;
+        } else if session.state == SessionState::Active {
+            remove(staging, session.staged).await;
         }
         ledger.forget_session(&session.id).await?;
     }

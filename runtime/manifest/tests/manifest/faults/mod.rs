@@ -1,11 +1,14 @@
 //! One table for each code: a text, where its fault begins, and words of the message.
 
 mod access;
+mod egress;
+mod hosting;
+mod proofs;
 mod structure;
 mod urls;
 mod values;
 
-use manifest::{Code, Place, parse};
+use manifest::{Code, Place, Severity, parse};
 
 use crate::{HEAD, PRODUCT};
 
@@ -93,12 +96,10 @@ fn all_faults_are_reported_at_once_in_the_order_of_the_text() {
     let codes: Vec<&str> = parsed
         .faults
         .iter()
+        .filter(|fault| fault.severity == Severity::Error)
         .map(|fault| fault.code.as_str())
         .collect();
-    assert_eq!(
-        codes,
-        ["E023", "E001", "E012", "E023", "E007", "E014", "E005"]
-    );
+    assert_eq!(codes, ["E023", "E001", "E012", "E023", "E007", "E005"]);
     assert!(parsed.manifest.is_none());
     let lines: Vec<usize> = parsed.faults.iter().map(|fault| fault.start.line).collect();
     assert!(lines.is_sorted(), "{lines:?}");

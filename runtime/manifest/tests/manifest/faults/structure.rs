@@ -38,8 +38,8 @@ fn e001_an_unknown_key_gets_the_nearest_one() {
                 "unknown key `email`: did you mean `emails`?",
             ),
             (
-                "[[rewrites]]\nsource = \"/x\"\n‸destination = \"f\"\nfunction = \"f\"\n[functions.f]\nhttp = {}\nauth = \"required\"",
-                "unknown key `destination`",
+                "[[rewrites]]\nsource = \"/x\"\n‸run = \"f\"\nfunction = \"f\"\n[functions.f]\nhttp = {}\nauth = \"required\"",
+                "unknown key `run`",
             ),
         ],
     );

@@ -25,6 +25,8 @@ fn e005_two_functions_cannot_claim_one_url() {
         (two("http = { routes = [‸\"/{any}\"] }", "http = {}"), "`/two` would run two"),
         (two("http = { routes = [‸\"/holograms-media/europe-west1/two\"] }", "http = {}"), "`/holograms-media/europe-west1/two` would run two"),
         (two("http = {}", "http = {}\n[[rewrites]]\nsource = ‸\"/two/**\"\nfunction = \"one\""), "`/two` would run two functions: claimed in line 19 and in line 15"),
+        (two("http = {}", "http = {}\n[[rewrites]]\nsource = ‸\"/t*\"\nfunction = \"one\""), "`/two` would run two functions"),
+        (two("http = {}", "http = {}\n[[rewrites]]\nregex = ‸\"^/t\"\nfunction = \"one\""), "`/two` would run two functions"),
         ("[buckets.other]\nroot = ‸\"user_chunks/other\"\nobject_name = \"{uid}/{path}\"\nowner = \"uid\"\nmax_object = \"1MiB\"".to_owned(), "the buckets `chunks` and `other` share a folder"),
     ];
     for (text, words) in &rows {
@@ -36,6 +38,7 @@ fn e005_two_functions_cannot_claim_one_url() {
 fn e006_what_can_never_fire_names_the_winner() {
     let function = "[functions.f]\nhttp = { routes = [\"/a/{x}\", \"/all/{*rest}\", \"/all\"] }\nauth = \"required\"\n";
     let rewrite = |source: &str| format!("[[rewrites]]\nsource = {source}\nfunction = \"f\"\n");
+    let regex = |regex: &str| format!("[[rewrites]]\nregex = {regex}\nfunction = \"f\"\n");
     for (sources, words) in [
         (rewrite("‸\"/a/b\""), "`/a/{x}` in line 13 comes first"),
         (rewrite("‸\"/all/**\""), "comes first"),
@@ -52,6 +55,16 @@ fn e006_what_can_never_fire_names_the_winner() {
             "comes first",
         ),
         (rewrite("\"/x\"") + &rewrite("‸\"/x\""), "comes first"),
+        (rewrite("\"x\"") + &rewrite("‸\"/x\""), "comes first"),
+        (rewrite("\"**\"") + &rewrite("‸\"/*.js\""), "comes first"),
+        (rewrite("\"/*.js\"") + &rewrite("‸\"/x.js\""), "comes first"),
+        (rewrite("\"/*.js\"") + &rewrite("‸\"/*.js\""), "comes first"),
+        (
+            regex("\"^/x\"") + &rewrite("‸\"/x/y\""),
+            "`^/x` in line 16 comes first",
+        ),
+        (regex("\"^/x\"") + &regex("‸\"^/x\""), "comes first"),
+        (rewrite("\"/**\"") + &regex("‸\"^/x\""), "comes first"),
     ] {
         check(
             Code::NeverFires,
@@ -158,15 +171,27 @@ fn e025_patterns_can_be_matched() {
         check(Code::Pattern, &[(&text, words)]);
     }
     for (source, words) in [
-        ("api/chat", "does not start with `/`"),
-        ("/api/*", "mean nothing here"),
-        ("/api/{x}", "mean nothing here"),
-        ("**", "mean nothing here"),
-        ("", "does not start with `/`"),
+        ("", "it is empty"),
+        ("/api//x", "two slashes"),
+        ("/ä", "percent-encoded"),
+        ("/api/{x}", "has no alternatives"),
+        ("/!(api)/**", "`!(…)` cannot be matched"),
+        ("/[a", "a `[` is not closed"),
     ] {
         let text = format!(
             "[functions.f]\nhttp = {{}}\nauth = \"required\"\n[[rewrites]]\nfunction = \"f\"\nsource = ‸\"{source}\""
         );
         check(Code::Pattern, &[(&text, words)]);
+    }
+    for (regex, words) in [
+        ("^/(a", "unclosed group"),
+        ("^/(?=a)", "look-around"),
+        ("(a{1000}){1000}", "it is too large"),
+    ] {
+        let text = format!(
+            "[functions.f]\nhttp = {{}}\nauth = \"required\"\n[[rewrites]]\nfunction = \"f\"\nregex = ‸\"{regex}\""
+        );
+        let words = format!("is not a regular expression: {words}");
+        check(Code::Pattern, &[(&text, &words)]);
     }
 }
