@@ -27,7 +27,6 @@ const IN_FLIGHT: u32 = 10_000;
 
 pub(crate) struct App {
     deployment: ArcSwap<Deployment>,
-    pub(crate) hosting: Option<Hosting>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) verifiers: Verifiers,
     pub(crate) backends: Arc<Backends>,
@@ -48,27 +47,33 @@ pub(crate) struct Deployment {
     pub(crate) entries: Vec<Arc<Entry>>,
     /// For URLs that belong to no function.
     pub(crate) default_cors: Option<CorsPolicy>,
+    pub(crate) hosting: Option<Hosting>,
 }
 
 impl Deployment {
-    pub(crate) fn new(manifest: Manifest, entries: Vec<Arc<Entry>>) -> Self {
+    pub(crate) fn new(
+        manifest: Manifest,
+        entries: Vec<Arc<Entry>>,
+        hosting: Option<Hosting>,
+    ) -> Self {
         let default_cors = manifest.default_cors.as_ref();
         Self {
             routes: RouteTable::new(&manifest, entries.iter().map(|entry| &entry.spec)),
             entries,
             default_cors: default_cors.map(|cors| CorsPolicy::new(cors, None)),
+            hosting,
             manifest,
         }
     }
 
     /// The same functions under another manifest. One that it does not name stays as it is.
-    pub(crate) fn followed_by(&self, manifest: Manifest) -> Self {
+    pub(crate) fn followed_by(&self, manifest: Manifest, hosting: Option<Hosting>) -> Self {
         let entries = self.entries.iter().map(|entry| {
             let spec = manifest.functions.get(&entry.spec.name);
             spec.map_or_else(|| entry.clone(), |spec| Arc::new(entry.under(spec.clone())))
         });
         let entries = entries.collect();
-        Self::new(manifest, entries)
+        Self::new(manifest, entries, hosting)
     }
 }
 
@@ -139,10 +144,9 @@ impl App {
         let entries = functions
             .into_iter()
             .map(|(spec, function)| Arc::new(Entry::new(spec, function)));
-        let deployment = Deployment::new(manifest, entries.collect());
+        let deployment = Deployment::new(manifest, entries.collect(), hosting);
         Self {
             deployment: ArcSwap::from_pointee(deployment),
-            hosting,
             proxies,
             verifiers,
             backends: Arc::new(backends),

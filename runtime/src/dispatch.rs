@@ -85,7 +85,7 @@ async fn answer(
         true => Err(Unmatched::not_found()),
         false => deployment.routes.lookup(host, &method, path),
     };
-    let file = match &app.hosting {
+    let file = match &deployment.hosting {
         Some(hosting) => hosting.answer(&request, &route).await,
         None => None,
     };
@@ -107,14 +107,12 @@ async fn answer(
     let mut response = match (preflight.or(file), route) {
         (Some(response), _) => response,
         (None, Ok(route)) => {
-            let (entry, rewritten) = (&deployment.entries[route.function], route.rewritten);
-            if rewritten {
+            let entry = &deployment.entries[route.function];
+            if route.rewritten {
                 rewritten::prepare(&mut request);
-            }
-            let response = call(app, entry, id, client, route, request).await;
-            match rewritten {
-                true => rewritten::finish(response),
-                false => response,
+                rewritten::finish(call(app, entry, id, client, route, request).await)
+            } else {
+                call(app, entry, id, client, route, request).await
             }
         }
         (None, Err(unmatched)) => match health::answer(app, &request).await {

@@ -59,7 +59,8 @@ pub(super) fn serve(
         listening(address);
         if let Some(hangups) = hangups {
             let read = move || manifest_of(compiled_in, &overrides);
-            tokio::spawn(reload::at_each(hangups, app.clone(), read));
+            let folder = config.manifest_folder.clone();
+            tokio::spawn(reload::at_each(hangups, app.clone(), folder, read));
         }
         tokio::select! {
             () = run::until(process::stop_signal(), listener, app) => Ok(()),

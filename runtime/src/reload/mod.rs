@@ -4,33 +4,30 @@
 //! code, another disk or another secret is opened at the start and needs another one.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use manifest::{BucketSpec, FunctionSpec, Limits, Manifest, Project, Rewrite, Trigger};
+use anyhow::bail;
+use manifest::{
+    BucketSpec, Egress, FunctionSpec, Hosting, Limits, Manifest, Project, Rewrite, Trigger,
+};
 use tokio::signal::unix::Signal;
 
 use crate::app::App;
 use crate::open;
 use crate::secrets::Secrets;
 
-/// What the manifest would change that only a start can.
-#[derive(Debug, thiserror::Error)]
-#[error("these need a restart: {}", .0.join("; "))]
-pub(crate) struct NeedsRestart(Vec<String>);
-
 /// Reads the manifest again at each SIGHUP, for as long as it is polled.
 pub(crate) async fn at_each(
     mut hangup: Signal,
     app: Arc<App>,
+    folder: PathBuf,
     read: impl Fn() -> anyhow::Result<Manifest> + Clone + Send + 'static,
 ) {
     while hangup.recv().await.is_some() {
-        let read = tokio::task::spawn_blocking(read.clone()).await;
-        let done = read
-            .map_err(anyhow::Error::from)
-            .flatten()
-            .and_then(|manifest| Ok(replace(&app, manifest)?));
-        match done {
+        let (app, folder, read) = (app.clone(), folder.clone(), read.clone());
+        let done = tokio::task::spawn_blocking(move || replace(&app, &folder, read()?)).await;
+        match done.map_err(anyhow::Error::from).flatten() {
             Ok(changed) if changed.is_empty() => tracing::info!("manifest read again: the same"),
             Ok(changed) => tracing::info!(changed = changed.join("; "), "manifest read again"),
             Err(error) => tracing::error!("manifest not taken, the old one stays: {error:#}"),
@@ -39,16 +36,21 @@ pub(crate) async fn at_each(
 }
 
 /// Puts `manifest` in the place of the one in use. What runs now ends under the one it began under.
-/// Returns what is different, key by key.
+/// Returns what is different, key by key. `folder`: the one of the manifest.
 ///
 /// # Errors
 /// Nothing was changed.
-pub(crate) fn replace(app: &App, manifest: Manifest) -> Result<Vec<String>, NeedsRestart> {
+pub(crate) fn replace(app: &App, folder: &Path, manifest: Manifest) -> anyhow::Result<Vec<String>> {
     let current = app.deployment();
-    let difference = Difference::between(&current.manifest, &manifest, &app.backends.secrets);
+    let opened = Opened {
+        secrets: &app.backends.secrets,
+        accounts: app.verifiers.accounts.is_some(),
+    };
+    let difference = Difference::between(&current.manifest, &manifest, &opened);
     if !difference.refused.is_empty() {
-        return Err(NeedsRestart(difference.refused));
+        bail!("these need a restart: {}", difference.refused.join("; "));
     }
+    let hosting = open::hosting(folder, &manifest)?;
     let storage = &app.backends.storage;
     for spec in manifest.buckets.values() {
         if let Some(bucket) = storage.bucket(&spec.name) {
@@ -56,10 +58,17 @@ pub(crate) fn replace(app: &App, manifest: Manifest) -> Result<Vec<String>, Need
         }
     }
     storage.ledger().subscribe(open::subscriptions(&manifest));
-    app.deploy(current.followed_by(manifest));
+    app.deploy(current.followed_by(manifest, hosting));
     // A function that is enabled again has events waiting, or more slots for them.
     storage.ledger().wake();
     Ok(difference.changed)
+}
+
+/// What the start opened, because some function asked for it then.
+struct Opened<'a> {
+    secrets: &'a Secrets,
+    /// Whether accounts can be looked up.
+    accounts: bool,
 }
 
 /// In the manifest's words.
@@ -70,7 +79,7 @@ struct Difference {
 }
 
 impl Difference {
-    fn between(old: &Manifest, new: &Manifest, secrets: &Secrets) -> Self {
+    fn between(old: &Manifest, new: &Manifest, opened: &Opened<'_>) -> Self {
         // Whole, so that whoever adds a key says here what becomes of it.
         let Manifest {
             project,
@@ -79,25 +88,23 @@ impl Difference {
             functions,
             rewrites,
             hosting,
-            target,
+            // The environment's, which is the process's.
+            target: _,
         } = old;
         let mut difference = Self::default();
         difference.project(project, &new.project);
         difference.change("[defaults]", &[("cors", *default_cors != new.default_cors)]);
-        // Expressions cannot be compared, what they are written as can.
-        let shown = |rewrite: &Rewrite| format!("{:?} {:?}", rewrite.source, rewrite.target);
-        let hosting_differs = format!("{hosting:?}") != format!("{:?}", new.hosting);
-        difference.refuse("[hosting]", &[("folder and headers", hosting_differs)]);
-        difference.refuse(
-            "FUNCTION_TARGET",
-            &[("its function", *target != new.target)],
-        );
+        let shown = |rewrite: &Rewrite| (rewrite.source.to_string(), rewrite.target.clone());
         if !rewrites
             .iter()
             .map(shown)
             .eq(new.rewrites.iter().map(shown))
         {
             difference.changed.push("[[rewrites]]".to_owned());
+        }
+        let shown = |hosting: &Option<Hosting>| format!("{hosting:?}");
+        if shown(hosting) != shown(&new.hosting) {
+            difference.changed.push("[hosting]".to_owned());
         }
         difference.names("buckets", buckets, &new.buckets);
         for spec in new.buckets.values() {
@@ -109,8 +116,13 @@ impl Difference {
         for spec in new.functions.values() {
             if let Some(before) = functions.get(&spec.name) {
                 difference.function(before, spec);
-                difference.secrets(old, spec, secrets);
+                difference.secrets(old, spec, opened.secrets);
+                difference.egress(old, spec);
             }
+            // Nobody whose account is disabled gets in because nobody could look.
+            let asks = spec.enabled && spec.check_revoked && !opened.accounts;
+            let table = format!("[functions.{}]", spec.name);
+            difference.refuse(&table, &[("check_revoked", asks)]);
         }
         difference
     }
@@ -181,14 +193,7 @@ impl Difference {
         } = limits;
         let table = format!("[functions.{name}]");
         let is_the_same_kind = key(trigger) == key(&new.trigger);
-        self.refuse(
-            &table,
-            &[
-                (key(&new.trigger), !is_the_same_kind),
-                // Its service account is read at the start.
-                ("check_revoked", *check_revoked != new.check_revoked),
-            ],
-        );
+        self.refuse(&table, &[(key(&new.trigger), !is_the_same_kind)]);
         let times = (*timeout, *idle_timeout);
         let new_times = (new.limits.timeout, new.limits.idle_timeout);
         self.change(
@@ -198,6 +203,7 @@ impl Difference {
                 ("aliases", *aliases != new.aliases),
                 ("auth", *auth != new.auth),
                 ("app_check", *app_check != new.app_check),
+                ("check_revoked", *check_revoked != new.check_revoked),
                 ("senders", *senders != new.senders),
                 ("cors", *cors != new.cors),
                 ("timeout", times != new_times),
@@ -229,6 +235,21 @@ impl Difference {
                     "[functions.{}] secrets: {} was not read",
                     spec.name, secret.name
                 ));
+            }
+        }
+    }
+
+    /// Which servers may be of the local network was settled when the client was made.
+    fn egress(&mut self, old: &Manifest, spec: &FunctionSpec) {
+        let known = || old.functions.values().flat_map(|known| &known.egress);
+        for entry in &spec.egress {
+            let may_be_local = match entry {
+                Egress::Host { host, .. } => !host.contains('.'),
+                Egress::Variable(_) => true,
+            };
+            if may_be_local && !known().any(|known| known == entry) {
+                let table = format!("[functions.{}]", spec.name);
+                return self.refuse(&table, &[("egress", true)]);
             }
         }
     }

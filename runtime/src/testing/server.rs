@@ -1,7 +1,7 @@
 //! A server in the test's own process, on a free port.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub struct TestServer {
     served: Option<JoinHandle<()>>,
     runtimes: Option<Runtimes>,
     app: Arc<App>,
+    manifest_folder: PathBuf,
     folder: Arc<Folder>,
 }
 
@@ -63,13 +64,12 @@ impl TestServer {
         let runtimes = Runtimes::start()?;
         let services = runtimes.services.handle().clone();
         let app = match open::app(registry, &config, &manifest, services, access_log).await {
-            Ok(app) => app,
+            Ok(app) => Arc::new(app),
             Err(error) => {
                 runtimes.end();
                 return Err(error);
             }
         };
-        let app = Arc::new(app);
         let serving = app.clone();
         let listener = std::net::TcpListener::bind(config.address)?;
         listener.set_nonblocking(true)?;
@@ -90,6 +90,7 @@ impl TestServer {
             served: Some(served),
             runtimes: Some(runtimes),
             app,
+            manifest_folder: config.manifest_folder,
             folder,
         })
     }
@@ -120,7 +121,8 @@ impl TestServer {
     pub fn reload(&self, manifest: &str) -> anyhow::Result<()> {
         let parsed = manifest::parse(manifest);
         let report = || manifest::render(&parsed.faults, "manifest.toml", manifest);
-        reload::replace(&self.app, parsed.manifest.clone().with_context(report)?)?;
+        let manifest = parsed.manifest.clone().with_context(report)?;
+        reload::replace(&self.app, &self.manifest_folder, manifest)?;
         Ok(())
     }
 
