@@ -36,6 +36,7 @@ mod ownership;
 mod paths;
 mod process_chunk;
 mod ranges;
+mod reload;
 mod resumable;
 mod revocation;
 mod security_page;

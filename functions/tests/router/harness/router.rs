@@ -265,8 +265,17 @@ impl Router {
 
     /// Asks it to stop, as the platform does.
     pub(crate) async fn terminate(&self) {
+        self.signal("-TERM").await;
+    }
+
+    /// Asks it to read its manifest again.
+    pub(crate) async fn hang_up(&self) {
+        self.signal("-HUP").await;
+    }
+
+    async fn signal(&self, signal: &str) {
         let id = self.process().to_string();
-        let kill = Command::new("kill").args(["-TERM", &id]).status().await;
+        let kill = Command::new("kill").args([signal, &id]).status().await;
         assert!(kill.expect("kill").success());
     }
 
