@@ -33,7 +33,7 @@ fn messages(source: &str) -> Vec<&str> {
     let calls = ["tracing::warn!(", "tracing::error!("].map(|name| source.split(name).skip(1));
     let messages = calls.into_iter().flatten().map(|call| {
         let fixed = message(call).split('{').next().unwrap_or_default();
-        fixed.trim()
+        fixed.trim_end_matches([' ', ':'])
     });
     messages.filter(|message| !message.is_empty()).collect()
 }
