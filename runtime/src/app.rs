@@ -1,9 +1,10 @@
-//! Everything that a request can meet, put together once from a manifest, a registry and the
-//! backends.
+//! Everything that a request can meet, put together from a manifest, a registry and the backends: what
+//! lasts as long as the process, and the [`Deployment`] that another manifest replaces.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use manifest::{FunctionSpec, Manifest};
 
 use crate::context::{Backends, InvocationId};
@@ -25,11 +26,7 @@ use crate::watchdog::Label;
 const IN_FLIGHT: u32 = 10_000;
 
 pub(crate) struct App {
-    pub(crate) routes: RouteTable,
-    pub(crate) entries: Vec<Arc<Entry>>,
-    /// For URLs that belong to no function.
-    pub(crate) default_cors: Option<CorsPolicy>,
-    pub(crate) hosting: Option<Hosting>,
+    deployment: ArcSwap<Deployment>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) verifiers: Verifiers,
     pub(crate) backends: Arc<Backends>,
@@ -43,14 +40,51 @@ pub(crate) struct App {
     pub(crate) responses: Responses,
 }
 
+/// What one manifest makes of the functions. Immutable; a request keeps the one that it began under.
+pub(crate) struct Deployment {
+    pub(crate) manifest: Manifest,
+    pub(crate) routes: RouteTable,
+    pub(crate) entries: Vec<Arc<Entry>>,
+    /// For URLs that belong to no function.
+    pub(crate) default_cors: Option<CorsPolicy>,
+    pub(crate) hosting: Option<Hosting>,
+}
+
+impl Deployment {
+    pub(crate) fn new(
+        manifest: Manifest,
+        entries: Vec<Arc<Entry>>,
+        hosting: Option<Hosting>,
+    ) -> Self {
+        let default_cors = manifest.default_cors.as_ref();
+        Self {
+            routes: RouteTable::new(&manifest, entries.iter().map(|entry| &entry.spec)),
+            entries,
+            default_cors: default_cors.map(|cors| CorsPolicy::new(cors, None)),
+            hosting,
+            manifest,
+        }
+    }
+
+    /// The same functions under another manifest. One that it does not name stays as it is.
+    pub(crate) fn followed_by(&self, manifest: Manifest, hosting: Option<Hosting>) -> Self {
+        let entries = self.entries.iter().map(|entry| {
+            let spec = manifest.functions.get(&entry.spec.name);
+            spec.map_or_else(|| entry.clone(), |spec| Arc::new(entry.under(spec.clone())))
+        });
+        let entries = entries.collect();
+        Self::new(manifest, entries, hosting)
+    }
+}
+
 /// One function, with everything about it that a request needs resolved.
 pub(crate) struct Entry {
     pub(crate) spec: FunctionSpec,
     pub(crate) function: Function,
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) slots: Slots,
-    pub(crate) rate_limiter: Option<RateLimiter>,
-    pub(crate) counts: Counts,
+    pub(crate) rate_limiter: Option<Arc<RateLimiter>>,
+    pub(crate) counts: Arc<Counts>,
     pub(crate) label: Label,
 }
 
@@ -69,17 +103,37 @@ impl Entry {
             function,
             cors: cors.map(|cors| CorsPolicy::new(cors, Some(&spec.trigger))),
             slots: Slots::new(spec.limits.concurrency),
-            rate_limiter: spec.rate_limit.as_ref().map(RateLimiter::new),
-            counts: Counts::default(),
+            rate_limiter: rate_limiter(&spec),
+            counts: Arc::default(),
             label: Label::of(&spec.name),
             spec,
         }
     }
+
+    /// The same function under other rules: what runs keeps its place, and what was counted stays, for
+    /// the callers too unless their limit is another.
+    fn under(&self, spec: FunctionSpec) -> Self {
+        let rate_limiter = match spec.rate_limit == self.spec.rate_limit {
+            true => self.rate_limiter.clone(),
+            false => rate_limiter(&spec),
+        };
+        Self {
+            slots: self.slots.limited_to(spec.limits.concurrency),
+            rate_limiter,
+            counts: self.counts.clone(),
+            ..Self::new(spec, self.function.clone())
+        }
+    }
+}
+
+fn rate_limiter(spec: &FunctionSpec) -> Option<Arc<RateLimiter>> {
+    let limit = spec.rate_limit.as_ref()?;
+    Some(Arc::new(RateLimiter::new(limit)))
 }
 
 impl App {
     pub(crate) fn new(
-        manifest: &Manifest,
+        manifest: Manifest,
         functions: Vec<(FunctionSpec, Function)>,
         hosting: Option<Hosting>,
         (proxies, admin_token): (TrustedProxies, Option<Secret>),
@@ -87,18 +141,12 @@ impl App {
         backends: Backends,
         access_log: Arc<AccessLog>,
     ) -> Self {
-        let entries: Vec<_> = functions
+        let entries = functions
             .into_iter()
-            .map(|(spec, function)| Arc::new(Entry::new(spec, function)))
-            .collect();
+            .map(|(spec, function)| Arc::new(Entry::new(spec, function)));
+        let deployment = Deployment::new(manifest, entries.collect(), hosting);
         Self {
-            routes: RouteTable::new(manifest, entries.iter().map(|entry| &entry.spec)),
-            entries,
-            default_cors: manifest
-                .default_cors
-                .as_ref()
-                .map(|cors| CorsPolicy::new(cors, None)),
-            hosting,
+            deployment: ArcSwap::from_pointee(deployment),
             proxies,
             verifiers,
             backends: Arc::new(backends),
@@ -109,6 +157,16 @@ impl App {
             admin_token,
             responses: Responses::default(),
         }
+    }
+
+    /// The one in use now.
+    pub(crate) fn deployment(&self) -> Arc<Deployment> {
+        self.deployment.load_full()
+    }
+
+    /// For all that begins from now on.
+    pub(crate) fn deploy(&self, deployment: Deployment) {
+        self.deployment.store(Arc::new(deployment));
     }
 }
 

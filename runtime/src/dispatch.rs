@@ -13,7 +13,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use manifest::{ErrorFormat, Trigger};
 
-use crate::app::{App, Entry};
+use crate::app::{App, Deployment, Entry};
 use crate::body::Body;
 use crate::context::InvocationId;
 use crate::error::{Error, Result};
@@ -42,7 +42,8 @@ pub(crate) async fn respond(
     let client = app.proxies.client(peer.ip(), &request);
     forwarded::append(request.headers_mut(), peer.ip());
 
-    let (function, mut response) = answer(&app, id, client, request).await;
+    let deployment = app.deployment();
+    let (function, mut response) = answer(&app, &deployment, id, client, request).await;
 
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -50,12 +51,11 @@ pub(crate) async fn respond(
         headers.insert(REQUEST_ID, value);
     }
     let status = told_status(&response);
-    match function {
-        Some(index) => app.entries[index].counts.responses.count(status),
-        None => app.responses.count(status),
-    }
+    let entry = function.map(|index| &*deployment.entries[index]);
+    let responses = entry.map_or(&app.responses, |entry| &entry.counts.responses);
+    responses.count(status);
     app.access_log.record(&Line {
-        function: function.map_or("", |index| &app.entries[index].spec.name),
+        function: entry.map_or("", |entry| &entry.spec.name),
         invocation: id.as_str(),
         method: method.as_str(),
         path: uri.path(),
@@ -68,7 +68,8 @@ pub(crate) async fn respond(
 
 /// The function that the request was for, and its response.
 async fn answer(
-    app: &Arc<App>,
+    app: &App,
+    deployment: &Deployment,
     id: InvocationId,
     client: Client,
     mut request: HttpRequest<Incoming>,
@@ -82,9 +83,9 @@ async fn answer(
     let route = match health::owns(app, path) {
         true if health::is_file(path) => Err(Unmatched::hosted(None)),
         true => Err(Unmatched::not_found()),
-        false => app.routes.lookup(host, &method, path),
+        false => deployment.routes.lookup(host, &method, path),
     };
-    let file = match &app.hosting {
+    let file = match &deployment.hosting {
         Some(hosting) => hosting.answer(&request, &route).await,
         None => None,
     };
@@ -93,10 +94,10 @@ async fn answer(
         Ok(route) => Some(route.function),
         Err(unmatched) => unmatched.function(),
     };
-    let entry = function.map(|index| &*app.entries[index]);
+    let entry = function.map(|index| &*deployment.entries[index]);
     let cors = match entry {
         Some(entry) => entry.cors.as_ref(),
-        None => app.default_cors.as_ref(),
+        None => deployment.default_cors.as_ref(),
     };
     let preflight = cors.and_then(|cors| cors.preflight(request.method(), request.headers()));
     let cors = cors
@@ -105,11 +106,15 @@ async fn answer(
 
     let mut response = match (preflight.or(file), route) {
         (Some(response), _) => response,
-        (None, Ok(route)) if route.rewritten => {
-            rewritten::prepare(&mut request);
-            rewritten::finish(call(app, id, client, route, request).await)
+        (None, Ok(route)) => {
+            let entry = &deployment.entries[route.function];
+            if route.rewritten {
+                rewritten::prepare(&mut request);
+                rewritten::finish(call(app, entry, id, client, route, request).await)
+            } else {
+                call(app, entry, id, client, route, request).await
+            }
         }
-        (None, Ok(route)) => call(app, id, client, route, request).await,
         (None, Err(unmatched)) => match health::answer(app, &request).await {
             Some(response) => response,
             None => refuse(unmatched.into(), telling(&request, entry), request),
@@ -121,13 +126,13 @@ async fn answer(
 
 /// Policy, then the function.
 async fn call(
-    app: &Arc<App>,
+    app: &App,
+    entry: &Arc<Entry>,
     id: InvocationId,
     client: Client,
     route: RouteMatch,
     request: HttpRequest<Incoming>,
 ) -> Response {
-    let entry = &app.entries[route.function];
     let uri = route.seen_uri(request.uri());
     let telling = telling(&request, Some(entry));
     let admitted = match check_form(&entry.spec.trigger, &request) {

@@ -26,6 +26,7 @@ mod cli;
 mod config;
 mod open;
 mod process;
+mod reload;
 mod run;
 mod watchdog;
 

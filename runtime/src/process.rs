@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid};
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::watchdog::{Watchdog, Workers};
 
@@ -58,6 +58,14 @@ impl Runtimes {
         self.functions.shutdown_background();
         self.services.shutdown_background();
     }
+}
+
+/// SIGHUP, which from now on does not end the process.
+///
+/// # Errors
+/// When the system takes no handler.
+pub(crate) fn hangups() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 /// Ends at SIGTERM or SIGINT.

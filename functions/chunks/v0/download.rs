@@ -6,8 +6,7 @@ use runtime::{
 };
 
 use super::super::content::{encoded, insert, insert_said, representation};
-use super::super::permission::{self, Denial};
-use super::{Call, DENIED, gzip, not_found, text, tokens};
+use super::{Call, gzip, not_found, text, tokens};
 
 /// Cloud Storage serves from a domain of its own, where what a user uploaded can do no harm. Here it
 /// comes from the origin of the application: a page or an SVG that is opened by its URL would run in
@@ -33,7 +32,7 @@ pub(super) async fn answer(
                 .as_ref()
                 .is_some_and(|(it, _)| tokens::opens(token, it));
             if !opens {
-                check_beside_token(call, name)?;
+                call.check_in_spite_of_token(name)?;
             }
             found
         }
@@ -46,18 +45,6 @@ pub(super) async fn answer(
         false => object,
     };
     send(request, &object, reader).await
-}
-
-/// Who brings a token that opens nothing is refused for good: signing in is not what is missing.
-fn check_beside_token(call: &Call<'_>, name: &ObjectName) -> Result<()> {
-    let checked = permission::check(call.context, &call.bucket, Operation::Read, name);
-    checked.map_err(|denial| {
-        let denial = match denial {
-            Denial::NotSignedIn => Denial::Forbidden,
-            other => other,
-        };
-        denial.worded(DENIED)
-    })
 }
 
 async fn send(request: &Request, object: &Object, reader: ObjectReader) -> Result<Response> {

@@ -78,7 +78,7 @@ pub struct FunctionSpec {
 
 /// What causes an invocation. A closed set: a new kind is a new variant, and the compiler then names
 /// every place that has to know it. `schedule` is a reserved word until it exists.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
     Http(HttpTrigger),
     Callable(CallableTrigger),
@@ -87,7 +87,7 @@ pub enum Trigger {
 }
 
 /// `http = { … }`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTrigger {
     /// URLs beside those that follow from the function's name.
     pub routes: Vec<Route>,
@@ -96,7 +96,7 @@ pub struct HttpTrigger {
 }
 
 /// `callable = { … }`: what `httpsCallable` of the Firebase SDKs calls. Sub-paths always run it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallableTrigger {}
 
 /// One explicit route: `"POST /api/v1/upload_chunk/{uid}"`, or without a method for all of them.
@@ -108,7 +108,7 @@ pub struct Route {
 }
 
 /// `storage = { bucket = "…", event = "finalized", prefix = "…" }`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageTrigger {
     pub bucket: String,
     pub event: StorageEvent,
@@ -118,7 +118,7 @@ pub struct StorageTrigger {
 
 /// `event = { … }`: any CloudEvent that is POSTed to the function's URL, whose sender delivers it again;
 /// and those that functions publish.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventTrigger {
     /// As for [`HttpTrigger`].
     pub subpaths: bool,
@@ -137,7 +137,7 @@ pub enum StorageEvent {
 }
 
 /// `retry = { attempts = 8, backoff = "1s..10m", window = "24h" }`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
     pub attempts: u32,
     pub first_backoff: Duration,
@@ -168,7 +168,7 @@ pub struct Senders {
 }
 
 /// `[cors.NAME]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cors {
     pub name: String,
     pub origins: Origins,

@@ -13,7 +13,7 @@ use crate::telemetry::{self, Format};
 pub(super) fn run(registry: &Registry) -> anyhow::Result<()> {
     let config = Config::from_environment(Mode::Dev)?;
     telemetry::start(Format::Text, &config.log_level);
-    let manifest = serve::manifest_of(registry, &config.overrides)?;
+    let manifest = serve::manifest_of(registry.manifest, &config.overrides)?;
     process::prepare_folder(&config.base_path, true)?;
     serve::serve(registry, &config, &manifest, |address| {
         print(&format!("{}\n", routes::table(&manifest)));

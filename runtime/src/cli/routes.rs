@@ -11,7 +11,7 @@ use crate::function::Registry;
 
 pub(super) fn run(registry: &Registry) -> anyhow::Result<()> {
     print(&table(&serve::manifest_of(
-        registry,
+        registry.manifest,
         &Overrides::from_environment(),
     )?));
     Ok(())

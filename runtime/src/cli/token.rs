@@ -20,7 +20,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(registry: &Registry, options: &Options) -> anyhow::Result<()> {
-    let manifest = serve::manifest_of(registry, &Overrides::from_environment())?;
+    let manifest = serve::manifest_of(registry.manifest, &Overrides::from_environment())?;
     print(&unsigned(
         &manifest.project.id,
         &options.uid,

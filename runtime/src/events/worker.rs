@@ -56,7 +56,7 @@ pub(crate) async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
 /// Starts what is due and has a slot. Returns how long there is nothing more to do.
 async fn deliver_due(app: &Arc<App>, ledger: &Ledger) -> Result<Option<Duration>, SqliteError> {
     let mut next: Option<Duration> = None;
-    for entry in &app.entries {
+    for entry in &app.deployment().entries {
         let Some(retry) = retry_of(entry) else {
             continue;
         };

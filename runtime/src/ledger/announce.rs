@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use manifest::StorageEvent;
@@ -36,12 +37,12 @@ pub(crate) enum Topic {
 }
 
 /// Who is told what, and under which name clients know each bucket.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Announcer {
-    pub(crate) subscriptions: Vec<Subscription>,
+    subscriptions: ArcSwap<Vec<Subscription>>,
     /// From `[project] bucket`: what the events call the only bucket. Of several, each is called by
     /// its key.
-    pub(crate) public_name: Option<String>,
+    pub(super) public_name: Option<String>,
 }
 
 /// Why an event is not published.
@@ -90,6 +91,18 @@ impl Drop for Wake {
 }
 
 impl Announcer {
+    pub(crate) fn new(subscriptions: Vec<Subscription>, public_name: Option<String>) -> Self {
+        Self {
+            subscriptions: ArcSwap::from_pointee(subscriptions),
+            public_name,
+        }
+    }
+
+    /// From now on these functions are told, and no others.
+    pub(super) fn subscribe(&self, subscriptions: Vec<Subscription>) {
+        self.subscriptions.store(Arc::new(subscriptions));
+    }
+
     /// Records the event, with one delivery for each function that subscribes to it. Returns whether
     /// there is any.
     pub(super) fn announce(
@@ -115,11 +128,12 @@ impl Announcer {
         Ok(!functions.is_empty())
     }
 
-    fn functions(&self, concerns: impl Fn(&Topic) -> bool) -> Vec<&str> {
-        self.subscriptions
+    fn functions(&self, concerns: impl Fn(&Topic) -> bool) -> Vec<String> {
+        let subscriptions = self.subscriptions.load();
+        subscriptions
             .iter()
             .filter(|subscription| concerns(&subscription.topic))
-            .map(|subscription| subscription.function.as_str())
+            .map(|subscription| subscription.function.clone())
             .collect()
     }
 
@@ -147,7 +161,7 @@ fn record(
     tx: &Transaction<'_>,
     event: &CloudEvent<impl Serialize>,
     now: Timestamp,
-    functions: &[&str],
+    functions: &[String],
 ) -> rusqlite::Result<bool> {
     let json = serde_json::to_string(event)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
@@ -248,15 +262,15 @@ mod tests {
                 prefix: String::new(),
             },
         };
-        let announcer = Announcer {
-            subscriptions: vec![
+        let announcer = Announcer::new(
+            vec![
                 subscription("mail", "paid"),
                 subscription("stock", "paid"),
                 subscription("stock", "sent"),
                 of_objects,
             ],
-            public_name: None,
-        };
+            None,
+        );
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(folder.path(), announcer).await.unwrap();
         (folder, ledger)

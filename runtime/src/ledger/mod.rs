@@ -92,6 +92,11 @@ impl Ledger {
         self.recorded.notify_one();
     }
 
+    /// From now on these functions are told of what happens, and no others.
+    pub(crate) fn subscribe(&self, subscriptions: Vec<Subscription>) {
+        self.announcer.subscribe(subscriptions);
+    }
+
     /// The name under which clients know the only bucket; `None`: each goes by its key.
     pub(crate) fn public_name(&self) -> Option<&str> {
         self.announcer.public_name.as_deref()

@@ -20,6 +20,14 @@ impl Slots {
         }
     }
 
+    /// Another number of places, of which as many are taken.
+    pub(crate) fn limited_to(&self, limit: u32) -> Self {
+        Self {
+            taken: self.taken.clone(),
+            limit,
+        }
+    }
+
     pub(crate) fn take(&self) -> Option<Slot> {
         if self.taken.fetch_add(1, Ordering::AcqRel) < self.limit {
             return Some(Slot(self.taken.clone()));

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use jiff::SignedDuration;
-use manifest::BucketSpec;
+use manifest::{AccessRule, BucketSpec};
 
 use super::folder::Folder;
 use super::lock::ObjectLocks;
@@ -28,7 +29,9 @@ use crate::ledger::{Ledger, Standing};
 pub struct Bucket(Arc<BucketState>);
 
 pub(super) struct BucketState {
+    /// Its `access` is what the start had; see [`Bucket::govern`].
     pub(super) spec: BucketSpec,
+    access: ArcSwap<Vec<AccessRule>>,
     pub(super) tree: Tree,
     pub(super) staging: Arc<Folder>,
     pub(super) room: Arc<Room>,
@@ -63,6 +66,7 @@ impl Bucket {
         ledger: Ledger,
     ) -> Self {
         Self(Arc::new(BucketState {
+            access: ArcSwap::from_pointee(spec.access.clone()),
             spec,
             tree,
             staging,
@@ -234,6 +238,11 @@ impl Bucket {
         Ok(found.await?)
     }
 
+    /// From now on these rules say who may do what.
+    pub(crate) fn govern(&self, access: Vec<AccessRule>) {
+        self.0.access.store(Arc::new(access));
+    }
+
     /// Whether the bucket's `access` in the manifest lets the caller do that. Functions ask; nothing
     /// else of a bucket does.
     pub fn permits(
@@ -242,12 +251,12 @@ impl Bucket {
         name: &ObjectName,
         caller: Option<&Principal>,
     ) -> bool {
-        access::permits(&self.0.spec.access, operation, name, caller)
+        access::permits(&self.0.access.load(), operation, name, caller)
     }
 
     /// Whether the caller may read every object whose name starts with `prefix`, and so list them.
     pub fn permits_list(&self, prefix: &str, caller: Option<&Principal>) -> bool {
-        access::permits_list(&self.0.spec.access, prefix, caller)
+        access::permits_list(&self.0.access.load(), prefix, caller)
     }
 }
 

@@ -90,7 +90,11 @@ pub(crate) fn exposition(app: &App) -> String {
         "counter",
         "Responses by function and class of status.",
     );
-    let functions = app.entries.iter().map(|entry| (&*entry.spec.name, entry));
+    let deployment = app.deployment();
+    let functions = deployment
+        .entries
+        .iter()
+        .map(|entry| (&*entry.spec.name, entry));
     let routed = functions
         .clone()
         .map(|(name, entry)| (name, &entry.counts.responses));

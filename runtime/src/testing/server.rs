@@ -1,7 +1,7 @@
 //! A server in the test's own process, on a free port.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Environment, Folder, config};
+use crate::app::App;
 use crate::cli::unsigned_token;
 use crate::function::Registry;
 use crate::process::Runtimes;
 use crate::telemetry::Format;
 use crate::telemetry::access_log::AccessLog;
-use crate::{open, run};
+use crate::{open, reload, run};
 
 /// Serves a registry's functions, on threads of its own as the product does, until it is dropped.
 pub struct TestServer {
@@ -25,6 +26,9 @@ pub struct TestServer {
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
     runtimes: Option<Runtimes>,
+    /// `None` once it is killed: whoever holds it holds the disk.
+    app: Option<Arc<App>>,
+    manifest_folder: PathBuf,
     folder: Arc<Folder>,
 }
 
@@ -61,12 +65,13 @@ impl TestServer {
         let runtimes = Runtimes::start()?;
         let services = runtimes.services.handle().clone();
         let app = match open::app(registry, &config, &manifest, services, access_log).await {
-            Ok(app) => app,
+            Ok(app) => Arc::new(app),
             Err(error) => {
                 runtimes.end();
                 return Err(error);
             }
         };
+        let serving = app.clone();
         let listener = std::net::TcpListener::bind(config.address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -77,7 +82,7 @@ impl TestServer {
                 // A dropped sender stops too.
                 let _ = stopped.await;
             };
-            run::until(stopped, listener, Arc::new(app)).await;
+            run::until(stopped, listener, serving).await;
         });
         Ok(Self {
             address,
@@ -85,6 +90,8 @@ impl TestServer {
             stop: Some(stop),
             served: Some(served),
             runtimes: Some(runtimes),
+            app: Some(app),
+            manifest_folder: config.manifest_folder,
             folder,
         })
     }
@@ -108,6 +115,19 @@ impl TestServer {
         unsigned_token(&self.project, uid, None)
     }
 
+    /// Puts another manifest in place, as SIGHUP does.
+    ///
+    /// # Errors
+    /// Its faults, or what of it needs a restart; then the one in use stays.
+    pub fn reload(&self, manifest: &str) -> anyhow::Result<()> {
+        let parsed = manifest::parse(manifest);
+        let report = || manifest::render(&parsed.faults, "manifest.toml", manifest);
+        let manifest = parsed.manifest.clone().with_context(report)?;
+        let app = self.app.as_ref().context("the server runs")?;
+        reload::replace(app, &self.manifest_folder, manifest)?;
+        Ok(())
+    }
+
     /// Stops as SIGTERM would, and returns when the server has ended.
     ///
     /// # Errors
@@ -127,6 +147,7 @@ impl TestServer {
     /// As [`TestServer::start`].
     pub async fn restart(mut self, registry: &Registry) -> anyhow::Result<Self> {
         let folder = self.folder.clone();
+        drop(self.app.take());
         if let Some(runtimes) = self.runtimes.take() {
             let killed = tokio::task::spawn_blocking(move || {
                 runtimes.functions.shutdown_timeout(LAST_BREATH);

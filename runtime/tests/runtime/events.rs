@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::functions::{TAKEN, Told, client, server, told};
 
-async fn change(server: &TestServer, method: Method, name: &str, body: &'static str) {
+pub(crate) async fn change(server: &TestServer, method: Method, name: &str, body: &'static str) {
     let url = server.url(&format!("/change/{name}"));
     let response = client()
         .request(method, url)
@@ -20,7 +20,7 @@ async fn change(server: &TestServer, method: Method, name: &str, body: &'static 
 }
 
 /// Waits until `count` attempts were made at events of the object.
-async fn attempts(name: &str, count: usize) -> Vec<Told> {
+pub(crate) async fn attempts(name: &str, count: usize) -> Vec<Told> {
     let patience = tokio::time::Instant::now() + Duration::from_secs(10);
     loop {
         let told = told(name);

@@ -14,7 +14,7 @@ use runtime::{
 };
 use serde_json::{Value, json};
 
-const MANIFEST: &str = include_str!("manifest.toml");
+pub(crate) const MANIFEST: &str = include_str!("manifest.toml");
 
 pub(crate) async fn server() -> TestServer {
     server_with(&Environment::default()).await

@@ -15,6 +15,7 @@ mod metrics;
 mod paths;
 mod published_events;
 mod rate_limit;
+mod reload;
 mod responses;
 mod rewrites;
 mod slow_clients;
