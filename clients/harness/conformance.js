@@ -4,3 +4,9 @@ export const CONFORMANCE = {
   manifest: 'examples/conformance/manifest.toml',
   edit: (manifest) => `${manifest}\n[[rewrites]]\nsource   = "/api/**"\nfunction = "echo"\n`,
 };
+
+/** The same, with a function that demands App Check. */
+export const GUARDED = {
+  ...CONFORMANCE,
+  edit: (manifest) => manifest.replace('[functions.echo]', '[functions.echo]\napp_check = "required"'),
+};

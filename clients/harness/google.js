@@ -4,10 +4,9 @@
  * `connectAuthEmulator`.
  */
 import { randomUUID } from 'node:crypto';
-import { json } from 'node:stream/consumers';
-import { text } from 'node:stream/consumers';
+import { json, text } from 'node:stream/consumers';
 
-import { SigningKey, claims } from './tokens.js';
+import { SigningKey, appClaims, claims } from './tokens.js';
 
 const CORS = { 'access-control-allow-origin': '*', 'access-control-allow-headers': '*' };
 
@@ -38,9 +37,9 @@ export class Google {
     response.end(JSON.stringify(body));
   };
 
-  /** An ID token of another project, of another time: whatever `change` makes of the claims of a good one. */
-  token(project, user, change = (good) => good) {
-    return this.#key.sign(change(claims(project, user)));
+  /** A token of App Check for an app of `project`. */
+  vouch(project) {
+    return this.#key.sign(appClaims(project));
   }
 
   async #answer(url, call, request) {

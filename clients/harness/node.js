@@ -9,10 +9,11 @@ import { Stage } from './stage.js';
  * @param scenarios groups of them by name
  * @param options `project` of the app, `versions` of the SDK; the rest is for {@link Stage.set}
  */
-export function onEveryVersion(title, scenarios, { project = 'holograms-media', versions = VERSIONS, ...options } = {}) {
+export function onEveryVersion(title, scenarios, options = {}) {
+  const { project = 'holograms-media', versions = VERSIONS, ...staging } = options;
   describe(title, () => {
     let stage;
-    before(async () => (stage = await Stage.set(options)));
+    before(async () => (stage = await Stage.set(staging)));
     after(() => stage?.strike());
     for (const version of versions) {
       describe(version, () => {

@@ -28,7 +28,9 @@ export class Router {
    * @param command `serve` or `dev`
    * @param edit makes the manifest's text another one
    */
-  static async start({ binary = 'router', command = 'serve', manifest = 'manifest.toml', edit = (text) => text, environment }) {
+  static async start(options) {
+    const { binary = 'router', command = 'serve', manifest = 'manifest.toml', environment } = options;
+    const { edit = (text) => text } = options;
     const router = new Router();
     router.#folder = await mkdtemp(path.join(tmpdir(), 'clients-'));
     // A program that is started as root goes on as another user, who must get in.

@@ -2,7 +2,7 @@
 
 export const VERSIONS = ['firebase-11', 'firebase-12'];
 
-const MODULES = ['app', 'auth', 'storage', 'functions'];
+const MODULES = ['app', 'app-check', 'auth', 'storage', 'functions'];
 
 /** Everything that the modules of one version export. */
 export async function load(version) {

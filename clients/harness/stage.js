@@ -32,6 +32,7 @@ export class Stage {
       ...options,
       environment: {
         FIREBASE_JWKS_URL: `http://127.0.0.1:${google.port}/jwks`,
+        APP_CHECK_JWKS_URL: `http://127.0.0.1:${google.port}/jwks`,
         MISTRAL_API_KEY: LLM_KEY,
         MISTRAL_API_URL: `http://127.0.0.1:${llm.port}/v1/chat/completions`,
         ...options.environment,
@@ -56,7 +57,7 @@ export class Stage {
     return this.#edge;
   }
 
-  /** Where an app in Node finds all this: by the SDK's emulator knobs, or under TLS by those for a host of one's own. */
+  /** Where an app in Node finds all this: by the SDK's emulator knobs, or under TLS by those for one's own host. */
   place(project) {
     const { port } = this.#edge;
     const host = this.#tls ? 'localhost' : '127.0.0.1';
@@ -83,6 +84,7 @@ export class Stage {
     digests: async (length, seed) => digests(content(length, seed)),
     asked: async () => this.llm.asked,
     refreshes: async () => this.google.refreshes,
+    vouched: async (project) => this.google.vouch(project),
     lifetime: async (seconds) => void (this.google.lifetime = seconds),
     inFlight: async (name) => this.#router.inFlight(name),
     delivered: async (name) => this.#router.delivered(name),

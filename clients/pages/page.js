@@ -1,5 +1,6 @@
 /** Runs scenarios in a page, one at a time, and lists them. */
 import * as app from 'firebase/app';
+import * as appCheck from 'firebase/app-check';
 import * as auth from 'firebase/auth';
 import * as functions from 'firebase/functions';
 import * as storage from 'firebase/storage';
@@ -7,7 +8,7 @@ import * as storage from 'firebase/storage';
 import { groups } from '../scenarios/all.js';
 import { World } from '../scenarios/world.js';
 
-const sdk = { ...app, ...auth, ...functions, ...storage };
+const sdk = { ...app, ...appCheck, ...auth, ...functions, ...storage };
 /** `window.control` is the test's; it takes a lever's name and its arguments. */
 const control = new Proxy({}, { get: (_, lever) => (...argv) => window.control(lever, ...argv) });
 

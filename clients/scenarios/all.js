@@ -1,5 +1,6 @@
 /** Every group of scenarios that can run in a page. */
 import { access } from './access.js';
+import { apps, demandedApps } from './apps.js';
 import { callables, streams } from './callables.js';
 import { anonymousChat, chat } from './chat.js';
 import { interruptions } from './interruptions.js';
@@ -9,4 +10,19 @@ import { page, presigned } from './page.js';
 import { pageOnly } from './page_only.js';
 import { uploads } from './uploads.js';
 
-export const groups = { page, chat, anonymousChat, presigned, uploads, interruptions, objects, access, ownHost, pageOnly, callables, streams };
+export const groups = {
+  page,
+  chat,
+  anonymousChat,
+  presigned,
+  uploads,
+  interruptions,
+  objects,
+  access,
+  ownHost,
+  pageOnly,
+  callables,
+  streams,
+  apps,
+  demandedApps,
+};

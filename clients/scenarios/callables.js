@@ -82,7 +82,8 @@ export const callables = {
   async 'every code arrives with its message and details'(world) {
     for (const [code, status] of Object.entries(CODES)) {
       const details = { for: code, list: [1, null, { ü: 'x' }] };
-      const error = await rejects(call(world, 'fail', { code, message: `about ${code}`, details }), `functions/${code}`);
+      const failing = call(world, 'fail', { code, message: `about ${code}`, details });
+      const error = await rejects(failing, `functions/${code}`);
       ok(error.message.startsWith(`about ${code}`), error.message);
       equal(error.details, details, code);
       equal((await world.control.requests()).at(-1).status, status, code);

@@ -7,15 +7,12 @@ const AT_ONCE = 32;
 /** Creates empty objects by the protocol's shortest way, which is not the SDK's. */
 async function fill(world, prefix) {
   const headers = { authorization: await world.bearer(), 'content-type': 'application/octet-stream' };
+  const objects = `${world.place.base}/v0/b/${world.mine().bucket}/o`;
   let next = 0;
   const one = async () => {
     while (next < OBJECTS) {
       const name = encodeURIComponent(`${prefix}/${String(next++).padStart(5, '0')}.bin`);
-      const response = await fetch(`${world.place.base}/v0/b/${world.storage.app.options.storageBucket}/o?name=${name}`, {
-        method: 'POST',
-        headers,
-        body: '',
-      });
+      const response = await fetch(`${objects}?name=${name}`, { method: 'POST', headers, body: '' });
       if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
     }
   };

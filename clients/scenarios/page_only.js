@@ -28,9 +28,10 @@ export const pageOnly = {
 
   async 'a refusal is no failure of CORS'(world) {
     await world.signIn();
-    const { base, project } = world.place;
-    const target = `${base}/v0/b/${project}.firebasestorage.app/o/${encodeURIComponent('user_uploads/somebody/x')}`;
-    const response = await fetch(target, { headers: { Authorization: await world.bearer(), 'X-Firebase-Storage-Version': 'x' } });
+    const name = encodeURIComponent('user_uploads/somebody/x');
+    const target = `${world.place.base}/v0/b/${world.mine().bucket}/o/${name}`;
+    const headers = { Authorization: await world.bearer(), 'X-Firebase-Storage-Version': 'x' };
+    const response = await fetch(target, { headers });
     equal(response.status, 403);
     equal(typeof (await response.json()).error.message, 'string');
   },

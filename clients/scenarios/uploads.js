@@ -6,6 +6,18 @@ const KIB = 1024;
 /** The largest file that the SDK sends in one request; its chunks are multiples of it. */
 export const ONE_REQUEST = 256 * KIB;
 
+/** Legal names that URLs, folders and multipart bodies could trip over. */
+const ODD_NAMES = [
+  'a b/ü+%/f#?.txt',
+  'запись 1.webm',
+  '%2F',
+  'a&b=c;d',
+  "it's (1) [x]!*~@:,$.wav",
+  '..%2f..',
+  '.hidden',
+  '🎛️.bin',
+];
+
 /** Uploads in chunks. @returns the bytes transferred at each report of progress */
 export async function upload(world, ref, bytes, metadata) {
   const task = world.sdk.uploadBytesResumable(ref, bytes, metadata);
@@ -97,11 +109,11 @@ export const uploads = {
 
   async 'odd names and metadata come back as they were given'(world) {
     const uid = await world.signIn();
-    const names = ['a b/ü+%/f#?.txt', 'запись 1.webm', '%2F', 'a&b=c;d', "it's (1) [x]!*~@:,$.wav", '🎛️.bin'];
-    for (const name of names) {
+    for (const name of ODD_NAMES) {
       const ref = world.mine(name);
       const customMetadata = { firebaseUserId: uid, originalFilename: name, 'мир': 'ü+% "quoted"\\' };
-      const { metadata } = await world.sdk.uploadBytes(ref, content(100), { contentType: 'text/plain', customMetadata });
+      const described = { contentType: 'text/plain', customMetadata };
+      const { metadata } = await world.sdk.uploadBytes(ref, content(100), described);
       equal([metadata.fullPath, metadata.customMetadata], [ref.fullPath, customMetadata], name);
       const read = await world.sdk.getMetadata(ref);
       equal([read.fullPath, read.customMetadata], [ref.fullPath, customMetadata], name);
@@ -134,8 +146,13 @@ export const uploads = {
   async 'text and data URLs are stored as bytes'(world) {
     await world.signIn();
     const { sdk } = world;
-    const cases = [['raw', 'grüße'], ['base64', 'Z3LDvMOfZQ=='], ['base64url', 'Z3LDvMOfZQ'], ['data_url', 'data:text/plain;base64,Z3LDvMOfZQ==']];
-    for (const [format, text] of cases) {
+    const cases = {
+      raw: 'grüße',
+      base64: 'Z3LDvMOfZQ==',
+      base64url: 'Z3LDvMOfZQ',
+      data_url: 'data:text/plain;base64,Z3LDvMOfZQ==',
+    };
+    for (const [format, text] of Object.entries(cases)) {
       const ref = world.mine(`${format}.txt`);
       await sdk.uploadString(ref, text, format);
       same(await sdk.getBytes(ref), new TextEncoder().encode('grüße'), format);

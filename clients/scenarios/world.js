@@ -16,7 +16,7 @@ let worlds = 0;
 
 export class World {
   /**
-   * @param sdk what the modules `firebase/{app,auth,storage,functions}` export
+   * @param sdk what the modules `firebase/{app,app-check,auth,storage,functions}` export
    * @param {Place} place
    * @param control runs a lever of the test by its name, in the process of the test
    */

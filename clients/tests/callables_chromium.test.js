@@ -1,5 +1,8 @@
 /** Callables through the SDK in Chromium, by a custom domain. */
 import { PLACE, inChromium } from '../harness/chromium.js';
-import { CONFORMANCE } from '../harness/conformance.js';
+import { CONFORMANCE, GUARDED } from '../harness/conformance.js';
 
-inChromium('callables in Chromium', ['callables', 'streams'], { place: { ...PLACE, project: 'conformance' }, ...CONFORMANCE });
+const place = { ...PLACE, project: 'conformance' };
+
+inChromium('callables in Chromium', ['callables', 'streams'], { place, ...CONFORMANCE });
+inChromium('callables in Chromium for known apps', ['demandedApps'], { place, ...GUARDED });

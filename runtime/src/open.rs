@@ -195,25 +195,31 @@ fn verifiers(
     };
     let unsigned = config.mode == Mode::Dev;
     let project = &manifest.project.id;
+    let accounts = |account| {
+        let settings = AccountsSettings {
+            project: project.clone(),
+            url: config.identity_toolkit_url.clone(),
+            client: client.clone(),
+            services: services.clone(),
+        };
+        Accounts::new(settings, account)
+    };
     Ok(Verifiers {
         users: Verifier::new(project, keys(&config.jwks_url), unsigned),
         senders: SenderVerifier::new(config.event_token.clone(), keys(&config.oidc_jwks_url)),
         apps: AppVerifier::new(project, keys(&config.app_check_jwks_url), unsigned),
-        accounts: accounts(config, manifest, functions, client.clone(), services)?,
+        accounts: service_account(config, functions)?.map(accounts),
     })
 }
 
-/// `None` when no function asks for them.
+/// Who looks accounts up; `None` when no function asks for it.
 ///
 /// # Errors
-/// Without a service account that could look them up.
-fn accounts(
+/// What is wrong with the service account that such a function needs.
+pub(crate) fn service_account(
     config: &Config,
-    manifest: &Manifest,
     functions: &[(FunctionSpec, Function)],
-    client: reqwest::Client,
-    services: &Handle,
-) -> anyhow::Result<Option<Arc<Accounts>>> {
+) -> anyhow::Result<Option<ServiceAccount>> {
     let asks = |(spec, _): &&(FunctionSpec, Function)| spec.enabled && spec.check_revoked;
     let Some((function, _)) = functions.iter().find(asks) else {
         return Ok(None);
@@ -228,14 +234,9 @@ fn accounts(
             function.name
         )
     })?;
-    let account = ServiceAccount::new(&key.file).context(key.variable)?;
-    let settings = AccountsSettings {
-        project: manifest.project.id.clone(),
-        url: config.identity_toolkit_url.clone(),
-        client,
-        services: services.clone(),
-    };
-    Ok(Some(Accounts::new(settings, account)))
+    ServiceAccount::new(&key.file)
+        .context(key.variable)
+        .map(Some)
 }
 
 fn announcer(manifest: &Manifest) -> Announcer {

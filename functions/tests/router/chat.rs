@@ -284,6 +284,7 @@ async fn the_provider_may_be_named_down_to_its_endpoint() {
 async fn what_nobody_expects_is_told_without_detail() {
     let provider = Provider::start().await;
     let launch = provider.launch();
+    let launch = launch.set("functions.tria_chat_handler", "egress", "[]");
     let launch = launch.set("functions.tria_chat_handler", "secrets", "[]");
     let router = launch.start().await;
     let reply = chat(&router, &token(), &json!({"text": "ping"})).await;

@@ -302,13 +302,16 @@ async fn without_a_usable_service_account_it_does_not_start() {
             "are both set",
         ),
     ] {
-        let launch = environment
-            .iter()
-            .fold(checking(), |launch, (name, value)| launch.env(name, *value));
-        let output = launch.output().await;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "{environment:?}: {said}");
-        assert!(said.contains(words), "{environment:?}: {said}");
+        for command in [&["serve"][..], &["check", "--env"]] {
+            let launch = checking().arguments(command);
+            let launch = environment
+                .iter()
+                .fold(launch, |launch, (name, value)| launch.env(name, *value));
+            let output = launch.output().await;
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success(), "{environment:?}: {said}");
+            assert!(said.contains(words), "{environment:?}: {said}");
+        }
     }
     // Nothing of it is looked at where nobody asks for it.
     let router = Launch::new().env(KEY_FILE, "a%b").start().await;

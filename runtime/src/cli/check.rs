@@ -58,9 +58,10 @@ fn check(registry: &Registry, options: &Options) -> anyhow::Result<bool> {
     let Some(manifest) = parsed.manifest else {
         return Ok(false);
     };
-    open::functions(registry, &manifest)?;
+    let functions = open::functions(registry, &manifest)?;
     if options.env {
-        Config::from_environment(Mode::Serve)?;
+        let config = Config::from_environment(Mode::Serve)?;
+        open::service_account(&config, &functions)?;
         config::secrets(&manifest)?;
         let folder = match &options.file {
             Some(file) => Path::new(file).parent().unwrap_or(Path::new("")).to_owned(),

@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{AuthError, now};
@@ -23,6 +23,7 @@ pub(super) struct Header {
     kid: Option<String>,
     typ: Option<String>,
     /// RFC 7515 §4.1.11: an extension that the recipient must understand. We understand none.
+    #[serde(default, deserialize_with = "present")]
     crit: Option<Value>,
 }
 
@@ -84,19 +85,50 @@ pub(super) fn check_unsigned(token: &str) -> Result<(), AuthError> {
     }
 }
 
-/// Whether a token that began at `iat` counts now, until `exp`; both in seconds since the epoch.
-pub(super) fn check_times(iat: u64, exp: u64) -> Result<(), AuthError> {
-    if exp.saturating_add(LEEWAY) <= now() {
-        return Err(AuthError::Rejected("expired"));
-    }
-    if is_to_come(iat) {
-        return Err(AuthError::Rejected("iat is in the future"));
-    }
-    Ok(())
+/// When a token counts, in seconds since the epoch. Whole numbers, as Firebase writes them.
+#[derive(Deserialize)]
+pub(super) struct Times {
+    iat: u64,
+    pub(super) exp: u64,
+    #[serde(default, deserialize_with = "present")]
+    nbf: Option<u64>,
+    #[serde(default, deserialize_with = "present")]
+    auth_time: Option<u64>,
 }
 
-pub(super) fn is_to_come(time: u64) -> bool {
-    time > now() + LEEWAY
+/// May be left out, but not be `null`.
+fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+impl Times {
+    fn check(&self, now: u64) -> Result<(), AuthError> {
+        let is_to_come = |time: u64| time > now.saturating_add(LEEWAY);
+        if self.exp.saturating_add(LEEWAY) <= now {
+            return Err(AuthError::Rejected("expired"));
+        }
+        if is_to_come(self.iat) {
+            return Err(AuthError::Rejected("iat is in the future"));
+        }
+        if self.nbf.is_some_and(is_to_come) {
+            return Err(AuthError::Rejected("nbf is in the future"));
+        }
+        if self.auth_time.is_some_and(is_to_come) {
+            return Err(AuthError::Rejected("auth_time is in the future"));
+        }
+        Ok(())
+    }
+}
+
+/// The times of a token that counts now.
+pub(super) fn check_times(token: &str) -> Result<Times, AuthError> {
+    let times: Times = claims(token)?;
+    times.check(now())?;
+    Ok(times)
 }
 
 /// The claims, whatever they prove.
@@ -127,5 +159,82 @@ fn reason(kind: &ErrorKind) -> &'static str {
         ErrorKind::InvalidIssuer => "iss is another",
         ErrorKind::ImmatureSignature => "nbf is in the future",
         _ => "not a token",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn two_clocks_may_differ_by_thirty_seconds() {
+        const NOW: u64 = 1_800_000_000;
+        for (iat, exp, nbf, auth_time, counts) in [
+            (NOW, NOW + 3600, None, None, true),
+            (NOW - 3600, NOW, None, None, true),
+            (NOW - 3600, NOW - 29, None, None, true),
+            (NOW - 3600, NOW - 30, None, None, false),
+            (NOW - 3600, 0, None, None, false),
+            (NOW, u64::MAX, None, None, true),
+            (NOW + 30, NOW + 3600, None, None, true),
+            (NOW + 31, NOW + 3600, None, None, false),
+            (u64::MAX, u64::MAX, None, None, false),
+            (0, NOW + 3600, None, None, true),
+            (NOW, NOW + 3600, Some(NOW + 30), None, true),
+            (NOW, NOW + 3600, Some(NOW + 31), None, false),
+            (NOW, NOW + 3600, None, Some(NOW + 30), true),
+            (NOW, NOW + 3600, None, Some(NOW + 31), false),
+            (NOW, NOW + 3600, Some(0), Some(0), true),
+        ] {
+            let times = Times {
+                iat,
+                exp,
+                nbf,
+                auth_time,
+            };
+            let told = times.check(NOW);
+            assert_eq!(
+                told.is_ok(),
+                counts,
+                "{iat} {exp} {nbf:?} {auth_time:?}: {told:?}"
+            );
+        }
+    }
+
+    /// The library of tokens panics at its first one when it was built without cryptography.
+    #[test]
+    fn what_verifies_signatures_was_compiled_in() {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let encode = |part: Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        let header = encode(json!({"alg": "RS256", "kid": "1"}));
+        let exp = now() + 60;
+        let claims = encode(json!({"aud": "a", "iss": "i", "sub": "s", "exp": exp}));
+        let message = format!("{header}.{claims}");
+        let mut signature = vec![0; pair.public_modulus_len()];
+        let random = SystemRandom::new();
+        pair.sign(
+            &RSA_PKCS1_SHA256,
+            &random,
+            message.as_bytes(),
+            &mut signature,
+        )
+        .unwrap();
+
+        // PKCS#1: nine bytes of lengths and signs before the modulus, five before the exponent.
+        let der = pair.public_key().as_ref();
+        let key = DecodingKey::from_rsa_raw_components(&der[9..265], &der[267..]);
+        let verified = |signature: &[u8]| {
+            let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature));
+            check::<Value>(&token, &key, &validation("a"))
+        };
+        assert_eq!(verified(&signature).unwrap()["sub"], "s");
+        signature[0] ^= 1;
+        let forged = AuthError::Rejected("the signature does not fit");
+        assert_eq!(verified(&signature), Err(forged));
     }
 }

@@ -234,6 +234,26 @@ mod tests {
         }
 
         #[test]
+        fn no_two_uids_share_a_segment_or_a_folder(
+            uids in proptest::collection::vec("[a/.%\\\\25Fefo\u{0}é]{1,6}|[a%/]{128}", 2..40)
+        ) {
+            let mut folders = HashMap::new();
+            for uid in uids {
+                let segment = owner_segment(&uid);
+                prop_assert!(!segment.contains('/'), "{segment:?}");
+                let read = segment.replace("%2F", "/").replace("%25", "%");
+                prop_assert_eq!(&read, &uid, "{}", segment);
+                let name = ObjectName::new(format!("user_uploads/{segment}/a")).unwrap();
+                let place = Place::of(&name, &template());
+                prop_assert_eq!(place.owner(), segment);
+                prop_assert_eq!(place.folders().len(), 1);
+                if let Some(other) = folders.insert(place.folders()[0].clone(), uid.clone()) {
+                    prop_assert_eq!(other, uid);
+                }
+            }
+        }
+
+        #[test]
         fn two_names_never_share_a_file_nor_does_a_file_stand_where_a_folder_must(
             names in proptest::collection::vec(names(), 2..40)
         ) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::Format;
+use super::printable::escape;
 
 const BUFFER: usize = 4 << 20;
 const FLUSH_EVERY: Duration = Duration::from_millis(50);
@@ -173,20 +174,6 @@ impl Line<'_> {
     }
 }
 
-/// As inside a JSON string: no line of the log can be made up by a path.
-fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,11 +199,12 @@ mod tests {
             "/auth_sync",
             "/a\"b\\c",
             "/x\n{\"status\":200}",
-            "/\u{7f}\u{0}ü",
+            "/\u{7f}\u{0}ü\u{2028}\u{9b}31m\u{202e}📼",
         ] {
             let mut out = String::new();
             line(path).write_json(&mut out).unwrap();
-            assert_eq!(out.matches('\n').count(), 1, "{out:?}");
+            let text = out.strip_suffix('\n').unwrap();
+            assert!(text.bytes().all(|b| (b' '..=b'~').contains(&b)), "{out:?}");
             let read: serde_json::Value = serde_json::from_str(&out).unwrap();
             assert_eq!(read["path"], path);
             assert_eq!(read["function"], "auth_sync");

@@ -5,6 +5,7 @@
 
 pub(crate) mod access_log;
 pub(crate) mod metrics;
+mod printable;
 
 use std::backtrace::Backtrace;
 use std::io::IsTerminal as _;
@@ -23,17 +24,17 @@ pub(crate) enum Format {
 /// Starts the log on stderr. `level` is an `EnvFilter` such as `info` or `runtime=debug`.
 pub(crate) fn start(format: Format, level: &str) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter);
     let started = match format {
         Format::Json => log
+            .with_writer(|| printable::Stderr)
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
             .try_init(),
         Format::Text => log
+            .with_writer(std::io::stderr)
             .compact()
             .with_ansi(std::io::stderr().is_terminal())
             .with_target(false)

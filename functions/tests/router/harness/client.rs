@@ -202,6 +202,14 @@ impl Wire {
         self.exchange(&[], false).await
     }
 
+    /// `None`: the other side ended the connection without an answer.
+    pub(crate) async fn last_answer(&mut self) -> Option<Reply> {
+        let mut reader = &mut self.stream;
+        let reading = answer(&mut reader, &mut self.unread, false);
+        let answer = timeout(PATIENCE, reading).await;
+        answer.expect("an answer or an end")
+    }
+
     /// Writes and reads at once, as the answer may come before the end of the request.
     async fn exchange(&mut self, request: &[u8], to_head: bool) -> Reply {
         self.remember(request);

@@ -181,12 +181,31 @@ impl Token {
         format!("{}.{signature}", self.message())
     }
 
-    fn message(&self) -> String {
-        let encode = |part: &Map<String, Value>| {
-            BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(part).expect("JSON"))
-        };
-        format!("{}.{}", encode(&self.header), encode(&self.claims))
+    /// The header and the claims as JSON.
+    pub(crate) fn texts(&self) -> (String, String) {
+        let text = |part: &Map<String, Value>| serde_json::to_string(part).expect("JSON");
+        (text(&self.header), text(&self.claims))
     }
+
+    fn message(&self) -> String {
+        let (header, claims) = self.texts();
+        message(header, claims)
+    }
+}
+
+fn message(header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
+    let encode = |part: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(part);
+    format!("{}.{}", encode(header.as_ref()), encode(claims.as_ref()))
+}
+
+/// A token with any bytes for its header and its claims, which the right key signed.
+pub(crate) fn signed_texts(header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
+    signed_message(&message(header, claims))
+}
+
+/// A token with any text before its signature, which the right key signed.
+pub(crate) fn signed_message(message: &str) -> String {
+    format!("{message}.{}", FIRST.sign(message, &RSA_PKCS1_SHA256))
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -3,11 +3,14 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -26,19 +29,34 @@ pub(crate) enum Answer {
     Empty,
     /// Points to a place that does serve the keys.
     Redirect,
-    /// The keys, behind a megabyte of padding.
+    /// The keys, behind 64 MiB of padding.
     Huge,
+    /// A set without a key.
+    NoKeys,
+    /// The same keys in Google's other form, by id and as certificates.
+    Certificates,
+    /// One key that is none.
+    BrokenKey,
+    /// An error that is said to be a success.
+    Error,
+    /// Begins, and goes on too slowly to end.
+    Drip,
 }
 
 impl Answer {
     /// Every way in which the endpoint fails to give keys.
-    pub(crate) const FAULTS: [Self; 6] = [
+    pub(crate) const FAULTS: [Self; 11] = [
         Self::Failure,
         Self::Silence,
         Self::Garbage,
         Self::Empty,
         Self::Redirect,
         Self::Huge,
+        Self::NoKeys,
+        Self::Certificates,
+        Self::BrokenKey,
+        Self::Error,
+        Self::Drip,
     ];
 }
 
@@ -109,7 +127,7 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
 async fn respond(
     state: &Mutex<State>,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
     let (answer, keys, cache_control) = {
         let mut state = state.lock().expect("state");
         state.fetches += 1;
@@ -132,9 +150,28 @@ async fn respond(
             .header("location", "/elsewhere")
             .body(String::new()),
         Answer::Huge => {
-            let padding = " ".repeat(1024 * 1024);
+            let padding = " ".repeat(64 * 1024 * 1024);
             response.body(format!("{padding}{keys}"))
         }
+        Answer::NoKeys => response.body(r#"{"keys":[]}"#.to_owned()),
+        Answer::Certificates => {
+            let certificate = "-----BEGIN CERTIFICATE-----\nMIID\n-----END CERTIFICATE-----\n";
+            response.body(json!({"first": certificate}).to_string())
+        }
+        Answer::BrokenKey => response.body(keys.replace("\"n\":\"", "\"n\":\"%")),
+        Answer::Error => response.body(r#"{"error":{"code":404}}"#.to_owned()),
+        Answer::Drip => return Ok(response.body(drip(keys)).expect("a response")),
     };
-    Ok(response.expect("a response").map(Into::into))
+    Ok(response
+        .expect("a response")
+        .map(|body| Full::from(body).boxed()))
+}
+
+/// A byte each half second.
+fn drip(text: String) -> BoxBody<Bytes, Infallible> {
+    let bytes = stream::iter(text.into_bytes()).then(|byte| async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Ok(Frame::data(Bytes::from(vec![byte])))
+    });
+    BodyExt::boxed(StreamBody::new(bytes))
 }

@@ -17,6 +17,8 @@ use crate::secrets::Secret;
 const GRANT: &str = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
 /// Before its end a token is not used any more.
 const MARGIN: Duration = Duration::from_secs(5 * 60);
+/// Whatever the server says.
+const LONGEST_LIFE: Duration = Duration::from_secs(60 * 60);
 /// A failure is not worth repeating sooner.
 const BETWEEN_FAILURES: Duration = Duration::from_secs(1);
 
@@ -98,7 +100,7 @@ impl AccessTokens {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(format!("{GRANT}{}", assertion.expose()));
         let answer: Answer = Fetched::from(request).await?.json()?;
-        let life = Duration::from_secs(answer.expires_in);
+        let life = Duration::from_secs(answer.expires_in).min(LONGEST_LIFE);
         Ok(AccessToken {
             secret: Secret::new(answer.access_token),
             until: Instant::now() + life.saturating_sub(MARGIN),
