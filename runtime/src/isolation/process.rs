@@ -18,8 +18,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::unavailable;
 use super::wire::Boot;
+use super::{END, unavailable};
 use crate::error::{Error, Result};
 
 /// How long a start may take.
@@ -174,7 +174,11 @@ impl Launch {
         let boot = serde_json::to_vec(&boot)?;
         match running.ask(&boot).await.as_deref() {
             Ok(READY) => Ok(()),
-            Ok("") | Err(_) => bail!("it ended: {}", running.ended().await),
+            // It also hangs up where the kernel does not tell it who connects.
+            Ok("") | Err(_) => match timeout(END, running.ended()).await {
+                Ok(how) => bail!("it ended: {how}"),
+                Err(_) => bail!("it hung up"),
+            },
             Ok(fault) => bail!("{fault}"),
         }
     }

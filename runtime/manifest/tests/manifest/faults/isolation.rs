@@ -32,10 +32,7 @@ fn what_it_says_is_a_process_or_its_limits() {
     let of = |isolation: &str| format!("{FUNCTION}isolation = {isolation}");
     check(
         Code::UnknownName,
-        &[(
-            &of("‸\"thread\""),
-            "`thread` is not a kind of isolation",
-        )],
+        &[(&of("‸\"thread\""), "`thread` is not a kind of isolation")],
     );
     check(
         Code::UnknownKey,
