@@ -50,6 +50,7 @@ mod error;
 mod function;
 mod identity;
 mod outbound;
+mod representation;
 mod respond;
 mod secrets;
 mod stream;
@@ -81,6 +82,7 @@ pub use function::{
 };
 pub use identity::{AuthError, Principal};
 pub use outbound::Outbound;
+pub use representation::Representation;
 pub use respond::{json, set, typed};
 pub use storage::{
     Bucket, InvalidObjectName, Listing, MetadataChange, Object, ObjectName, ObjectReader,

@@ -31,6 +31,9 @@ pub enum StorageError {
     /// `declared`, `received`: bytes. The object would be longer or shorter than its sender said.
     #[error("{declared} bytes were declared and {received} came")]
     LengthMismatch { declared: u64, received: u64 },
+    /// The bytes are not those whose hash their sender gave.
+    #[error("the bytes have another MD5 than was said")]
+    ChecksumMismatch,
     /// Another request went on with the upload session.
     #[error("another request has taken the session over")]
     Superseded,
@@ -117,6 +120,10 @@ impl From<StorageError> for Error {
                 ErrorCode::InvalidArgument,
                 "The upload is not as long as was declared",
             ),
+            StorageError::ChecksumMismatch => Self::new(
+                ErrorCode::InvalidArgument,
+                "The bytes have another MD5 than was said",
+            ),
             StorageError::Superseded => Self::new(
                 ErrorCode::Aborted,
                 "Another request goes on with the upload",
@@ -187,6 +194,11 @@ mod tests {
                 },
                 400,
                 "The upload is not as long as was declared",
+            ),
+            (
+                StorageError::ChecksumMismatch,
+                400,
+                "The bytes have another MD5 than was said",
             ),
             (
                 StorageError::Superseded,

@@ -175,6 +175,26 @@ async fn the_rules_of_the_manifest_hold_for_every_interface() {
 }
 
 #[tokio::test]
+async fn a_rule_for_one_file_holds_for_every_interface() {
+    let rules = r#"[
+        { objects = "user_uploads/{uid}/avatar.png", read = "anyone", write = "owner" },
+        { objects = "user_uploads/{uid}/**", read = "owner", write = "owner" },
+    ]"#;
+    let launch = Launch::new().set("buckets.chunks", "access", &rules.replace('\n', " "));
+    let router = launch.start().await;
+    for name in ["avatar.png", "a.txt"] {
+        upload(&router, &format!("user_uploads/U1/{name}"), json!({}), b"x").await;
+    }
+    let path = "/api/v1/chunks/download_chunk/U1";
+    for (name, status) in [("avatar.png", 200), ("a.txt", 401), ("absent", 401)] {
+        let seed = router.get(&format!("{path}/{name}")).send().await;
+        let v0 = media(&format!("user_uploads/U1/{name}"));
+        let v0 = router.get(&v0).send().await;
+        assert_eq!((seed.status, v0.status), (status, status), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_anyone_may_read_takes_no_token_and_no_bad_one() {
     let rules = RULES.replace('\n', " ");
     let launch = Launch::new().set("buckets.chunks", "access", &rules);
