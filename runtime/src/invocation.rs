@@ -31,6 +31,16 @@ use crate::watchdog::Running;
 /// Runs an HTTP function. Its slot is free again after the last byte of the response.
 pub(crate) async fn run_http(admitted: Admitted, request: Request) -> Result<Response> {
     let (context, places) = admitted.into_parts();
+    run_request(context, request, places).await
+}
+
+/// Runs an HTTP function that somebody has admitted. `held` is dropped after the last byte of the
+/// response.
+pub(crate) async fn run_request(
+    context: Context,
+    request: Request,
+    held: impl Any + Send + Sync,
+) -> Result<Response> {
     let watched = Watched::new(&context);
     let deadline = context.deadline();
     let Signature::Http(call) = &watched.function.function.0 else {
@@ -42,7 +52,7 @@ pub(crate) async fn run_http(admitted: Admitted, request: Request) -> Result<Res
         let mut response = call(context, request).await?;
         if response.body().is_stream() {
             response.body_mut().wrap(|pieces| rest.stream(pieces));
-            response.body_mut().hold(places);
+            response.body_mut().hold(held);
         }
         Ok(response)
     };

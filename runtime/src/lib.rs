@@ -38,6 +38,7 @@ mod forwarded;
 mod health;
 mod hosting;
 mod invocation;
+mod isolation;
 mod policy;
 mod route;
 mod server;

@@ -9,7 +9,7 @@ use crate::harness::manifest::root;
 /// Every function of the sources, and every one of the test command.
 fn names() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for folder in ["runtime", "functions"] {
+    for folder in ["runtime", "functions", "examples"] {
         collect(&root().join(folder), &mut names);
     }
     let script = fs::read_to_string(root().join("test.sh")).unwrap();

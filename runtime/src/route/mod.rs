@@ -27,6 +27,7 @@ use std::sync::Arc;
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
 use manifest::{FunctionSpec, Manifest, Trigger};
+use serde::{Deserialize, Serialize};
 
 use self::path::{leading_slash_once, segment};
 use self::rewrites::{Rewrites, Target};
@@ -83,7 +84,7 @@ pub(crate) enum SeenPath {
 }
 
 /// The `{name}` segments of an explicit route, still percent-encoded.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Parameters {
     pattern: Option<Arc<str>>,
     values: Vec<(String, String)>,
