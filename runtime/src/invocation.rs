@@ -15,7 +15,7 @@ use std::task::{Context as Poller, Poll};
 use futures_util::stream;
 use http::{Method, StatusCode};
 use serde_json::Value;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use crate::app::Entry;
 use crate::body::{Body, Pieces};
@@ -23,8 +23,9 @@ use crate::context::Context;
 use crate::error::{Chain, Error, ErrorCode, Result};
 use crate::events::CloudEvent;
 use crate::events::receive::{Malformed, receive};
-use crate::function::{Request, Response, Signature};
-use crate::policy::Admitted;
+use crate::function::{Request, Response, Work, Signature};
+use crate::pace::Alarm;
+use crate::policy::{Admitted, Places};
 use crate::telemetry;
 use crate::watchdog::Running;
 
@@ -36,17 +37,19 @@ pub(crate) async fn run_http(admitted: Admitted, request: Request) -> Result<Res
     let Signature::Http(call) = &watched.function.function.0 else {
         return Err(Error::internal("an event function has no URL"));
     };
-    let call = call.clone();
-    let rest = watched.clone();
-    let work = async move {
-        let mut response = call(context, request).await?;
-        if response.body().is_stream() {
-            response.body_mut().wrap(|pieces| rest.stream(pieces));
-            response.body_mut().hold(places);
-        }
-        Ok(response)
-    };
-    Invocation::new(watched, work, deadline).await
+    let work = watched.poll(|| call(context, request))?;
+    let mut invocation = Invocation::new(watched, work, deadline);
+    invocation.places = Some(places);
+    let mut response = (&mut invocation).await?;
+    if response.body().is_stream() {
+        let Invocation {
+            watched, places, ..
+        } = &mut invocation;
+        let (rest, places) = (watched.clone(), places.take());
+        response.body_mut().wrap(|pieces| rest.stream(pieces));
+        response.body_mut().hold(places);
+    }
+    Ok(response)
 }
 
 /// Runs an event function for an event that was POSTed to it, and answers when it has ended: whoever
@@ -72,9 +75,8 @@ pub(crate) async fn run_event(context: Context, event: CloudEvent<Value>) -> Res
     let Signature::Event(call) = &watched.function.function.0 else {
         return Err(Error::internal("an http function takes no events"));
     };
-    let call = call.clone();
     // The call itself reads the event's data as the function's type, which is its code too.
-    let work = async move { call(context, event).await };
+    let work = watched.poll(|| call(context, event))?;
     Invocation::new(watched, work, deadline).await
 }
 
@@ -134,28 +136,28 @@ impl Watched {
     }
 }
 
-type Work<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
-
 /// One run of a function.
 pub(crate) struct Invocation<T: Send + 'static> {
     watched: Watched,
     /// `None` once it has ended.
     work: Option<Work<T>>,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Instant,
+    /// Set when the work is first waited for: most ends at once, and a timer costs more than it.
+    alarm: Alarm,
+    /// Of an invocation whose places are not somebody else's to keep.
+    places: Option<Places>,
     /// Whether it goes on when whoever polls it goes away.
     outlives_caller: bool,
 }
 
 impl<T: Send + 'static> Invocation<T> {
-    fn new(
-        watched: Watched,
-        work: impl Future<Output = Result<T>> + Send + 'static,
-        deadline: Instant,
-    ) -> Self {
+    fn new(watched: Watched, work: Work<T>, deadline: Instant) -> Self {
         Self {
             watched,
-            work: Some(Box::pin(work)),
-            deadline: Box::pin(sleep_until(deadline)),
+            work: Some(work),
+            deadline,
+            alarm: Alarm::default(),
+            places: None,
             outlives_caller: true,
         }
     }
@@ -165,6 +167,7 @@ impl<T: Send + 'static> Invocation<T> {
         context: &Context,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Self {
+        let work = Box::pin(work);
         let mut invocation = Self::new(Watched::new(context), work, context.deadline());
         invocation.outlives_caller = false;
         invocation
@@ -183,7 +186,7 @@ impl<T: Send + 'static> Future for Invocation<T> {
             Ok(Poll::Ready(result)) => result,
             Err(panic) => Err(panic),
             Ok(Poll::Pending) => {
-                if this.deadline.as_mut().poll(cx).is_pending() {
+                if this.alarm.poll(cx, this.deadline).is_pending() {
                     return Poll::Pending;
                 }
                 Err(Error::new(
@@ -207,7 +210,8 @@ impl<T: Send + 'static> Drop for Invocation<T> {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let mut rest = Self::new(self.watched.clone(), work, self.deadline.deadline());
+        let mut rest = Self::new(self.watched.clone(), work, self.deadline);
+        rest.places = self.places.take();
         rest.outlives_caller = false;
         runtime.spawn(async move {
             if let Err(error) = rest.await {
