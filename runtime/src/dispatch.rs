@@ -59,7 +59,7 @@ pub(crate) async fn respond(
         invocation: id.as_str(),
         method: method.as_str(),
         path: uri.path(),
-        status: status.as_u16(),
+        status,
         duration: started.elapsed(),
         traced,
     });

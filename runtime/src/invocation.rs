@@ -23,7 +23,7 @@ use crate::context::Context;
 use crate::error::{Chain, Error, ErrorCode, Result};
 use crate::events::CloudEvent;
 use crate::events::receive::{Malformed, receive};
-use crate::function::{Request, Response, Work, Signature};
+use crate::function::{Request, Response, Signature, Work};
 use crate::pace::Alarm;
 use crate::policy::{Admitted, Places};
 use crate::telemetry;
