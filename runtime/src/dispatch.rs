@@ -3,7 +3,6 @@
 //! What must hold for every response encloses the rest: [`respond`] gives each one its id, its log
 //! line and, through [`answer`], its CORS headers, so that a 401, a 413 or a panic carries them too.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ use crate::app::{App, Deployment, Entry};
 use crate::body::Body;
 use crate::context::InvocationId;
 use crate::error::{Error, Result};
-use crate::forwarded::{self, Client};
+use crate::forwarded::{self, Client, Peer};
 use crate::function::{Response, Signature};
 use crate::hosting::rewritten;
 use crate::policy::cors;
@@ -31,7 +30,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Answers one request, whatever happens.
 pub(crate) async fn respond(
     app: Arc<App>,
-    peer: SocketAddr,
+    peer: Peer,
     mut request: HttpRequest<Incoming>,
 ) -> Response {
     let started = Instant::now();
@@ -39,8 +38,8 @@ pub(crate) async fn respond(
     let traced = Traced::new(request.headers());
     let method = request.method().clone();
     let uri = request.uri().clone();
-    let client = app.proxies.client(peer.ip(), &request);
-    forwarded::append(request.headers_mut(), peer.ip());
+    let client = app.proxies.client(peer.address, &request);
+    forwarded::append(request.headers_mut(), peer);
 
     let deployment = app.deployment();
     let (function, mut response) = answer(&app, &deployment, id, client, request).await;
