@@ -4,19 +4,20 @@
 //! line and, through [`answer`], its CORS headers, so that a 401, a 413 or a panic carries them too.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request as HttpRequest};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use manifest::{ErrorFormat, Trigger};
+use tokio::time::Instant;
 
 use crate::app::{App, Deployment, Entry};
 use crate::body::Body;
-use crate::context::InvocationId;
+use crate::context::Arrival;
 use crate::error::{Error, Result};
-use crate::forwarded::{self, Client, Peer};
+use crate::forwarded::{self, Peer};
 use crate::function::{Response, Signature};
 use crate::hosting::rewritten;
 use crate::policy::cors;
@@ -38,15 +39,20 @@ pub(crate) async fn respond(
     let traced = Traced::new(request.headers());
     let method = request.method().clone();
     let uri = request.uri().clone();
-    let client = app.proxies.client(peer.address, &request);
+    let arrival = Arrival {
+        started,
+        invocation: id,
+        client: app.proxies.client(peer.address, &request),
+        trace: traced.trace.clone(),
+    };
     forwarded::append(request.headers_mut(), peer);
 
     let deployment = app.deployment();
-    let (function, mut response) = answer(&app, &deployment, id, client, request).await;
+    let (function, mut response) = answer(&app, &deployment, arrival, request).await;
 
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+    if let Ok(value) = HeaderValue::from_bytes(&id.0) {
         headers.insert(REQUEST_ID, value);
     }
     let status = told_status(&response);
@@ -69,8 +75,7 @@ pub(crate) async fn respond(
 async fn answer(
     app: &App,
     deployment: &Deployment,
-    id: InvocationId,
-    client: Client,
+    arrival: Arrival,
     mut request: HttpRequest<Incoming>,
 ) -> (Option<usize>, Response) {
     let host = match edge::check(&request) {
@@ -109,9 +114,9 @@ async fn answer(
             let entry = &deployment.entries[route.function];
             if route.rewritten {
                 rewritten::prepare(&mut request);
-                rewritten::finish(call(app, entry, id, client, route, request).await)
+                rewritten::finish(call(app, entry, arrival, route, request).await)
             } else {
-                call(app, entry, id, client, route, request).await
+                call(app, entry, arrival, route, request).await
             }
         }
         (None, Err(unmatched)) => match health::answer(app, &request).await {
@@ -127,15 +132,15 @@ async fn answer(
 async fn call(
     app: &App,
     entry: &Arc<Entry>,
-    id: InvocationId,
-    client: Client,
+    arrival: Arrival,
     route: RouteMatch,
     request: HttpRequest<Incoming>,
 ) -> Response {
     let uri = route.seen_uri(request.uri());
     let telling = telling(&request, Some(entry));
+    let id = arrival.invocation;
     let admitted = match check_form(&entry.spec.trigger, &request) {
-        Ok(()) => policy::admit(app, entry, request.headers(), client, route.parameters, id).await,
+        Ok(()) => policy::admit(app, entry, request.headers(), arrival, route.parameters).await,
         Err(error) => Err(error),
     };
     let result: Result<Response> = match admitted {

@@ -50,7 +50,7 @@ pub(crate) struct Traced {
     /// Cloudflare's id of the request.
     cf_ray: Option<String>,
     /// 32 hexadecimal digits, from `X-Cloud-Trace-Context` or `traceparent`.
-    trace: Option<String>,
+    pub(crate) trace: Option<String>,
 }
 
 impl Traced {
@@ -63,7 +63,7 @@ impl Traced {
 }
 
 /// The trace that a request belongs to, if its caller says so.
-pub(crate) fn trace(headers: &HeaderMap) -> Option<&str> {
+fn trace(headers: &HeaderMap) -> Option<&str> {
     text(headers, &GOOGLE_TRACE)
         .and_then(|context| context.split('/').next())
         .or_else(|| text(headers, &TRACE_PARENT).and_then(|parent| parent.split('-').nth(1)))
