@@ -2,6 +2,9 @@
 //!
 //! What must hold for every response encloses the rest: [`respond`] gives each one its id, its log
 //! line and, through [`answer`], its CORS headers, so that a 401, a 413 or a panic carries them too.
+//!
+//! What few requests need is boxed before it is awaited: the future of a request has room for the largest
+//! thing it may wait for, and is copied whole before it begins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +93,7 @@ async fn answer(
         false => deployment.routes.lookup(host, &method, path),
     };
     let file = match &deployment.hosting {
-        Some(hosting) => hosting.answer(&request, &route).await,
+        Some(hosting) => Box::pin(hosting.answer(&request, &route)).await,
         None => None,
     };
     let function = match &route {
@@ -119,7 +122,7 @@ async fn answer(
                 call(app, entry, arrival, route, request).await
             }
         }
-        (None, Err(unmatched)) => match health::answer(app, &request).await {
+        (None, Err(unmatched)) => match Box::pin(health::answer(app, &request)).await {
             Some(response) => response,
             None => refuse(unmatched.into(), telling(&request, entry), request),
         },
@@ -149,7 +152,9 @@ async fn call(
             let request = invocation::seen(request, uri, &entry.spec.limits);
             match &entry.function.0 {
                 Signature::Http(_) => invocation::run_http(admitted, request).await,
-                Signature::Event(_) => invocation::run_posted_event(admitted, request).await,
+                Signature::Event(_) => {
+                    Box::pin(invocation::run_posted_event(admitted, request)).await
+                }
             }
         }
     };

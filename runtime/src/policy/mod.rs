@@ -108,12 +108,14 @@ fn too_many(wait: Duration) -> Error {
     .retry_after(wait)
 }
 
+// Checks of tokens are boxed, as in `dispatch`, for the requests that have none.
+
 /// The app that the request comes from, for a function that asks for one.
 async fn attest(app: &App, spec: &FunctionSpec, headers: &HeaderMap) -> Result<Option<Arc<str>>> {
     if !spec.app_check {
         return Ok(None);
     }
-    let attested = app.verifiers.apps.verify(headers).await;
+    let attested = Box::pin(app.verifiers.apps.verify(headers)).await;
     if let Err(AuthError::Rejected(reason)) = &attested {
         tracing::debug!(reason, "App Check token refused");
     }
@@ -131,11 +133,11 @@ async fn identify(
     }
     let caller = match &spec.trigger {
         Trigger::Http(_) | Trigger::Callable(_) => {
-            app.verifiers.user(headers, spec.check_revoked).await
+            Box::pin(app.verifiers.user(headers, spec.check_revoked)).await
         }
         Trigger::Storage(_) | Trigger::Event(_) => {
             let senders = &app.verifiers.senders;
-            senders.verify(headers, spec.senders.as_ref()).await
+            Box::pin(senders.verify(headers, spec.senders.as_ref())).await
         }
     };
     if let Err(AuthError::Rejected(reason)) = &caller {
