@@ -76,9 +76,10 @@ fn is_known(method: &Method) -> bool {
 /// A name or an address, perhaps with a port.
 pub(crate) fn is_host(host: &str) -> bool {
     !host.is_empty()
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~:[]%".contains(&b))
+        && host.bytes().all(|b| {
+            b.is_ascii_alphanumeric()
+                || matches!(b, b'-' | b'.' | b'_' | b'~' | b':' | b'[' | b']' | b'%')
+        })
 }
 
 fn bad_request(message: &'static str) -> Error {
