@@ -143,6 +143,20 @@ export const uploads = {
     );
   },
 
+  async 'bytes that are not those of the hash sent with them are refused'(world) {
+    await world.signIn();
+    const { sdk, control } = world;
+    for (const length of [KIB, ONE_REQUEST + 5]) {
+      const ref = world.mine(`${length}.bin`);
+      const { md5Hash } = await control.digests(length, 4);
+      const damaged = sdk.uploadBytesResumable(ref, content(length, 5), { md5Hash });
+      await rejects(Promise.resolve(damaged), 'storage/unknown');
+      await rejects(sdk.getMetadata(ref), 'storage/object-not-found');
+      await upload(world, ref, content(length, 4), { md5Hash });
+      await stored(world, ref, length, 4);
+    }
+  },
+
   async 'text and data URLs are stored as bytes'(world) {
     await world.signIn();
     const { sdk } = world;

@@ -4,17 +4,19 @@ use runtime::{
     Body, Context, Error, ErrorCode, Object, Operation, Request, Response, Result, header, set,
 };
 
-use super::Folder;
-use super::content::{self, encoded, insert, insert_said};
+use super::content::{encoded, insert, insert_said, representation};
 use super::filename::Filename;
+use super::{ANY, Folder};
 
 pub(super) async fn answer(context: &Context, request: &Request) -> Result<Response> {
-    let folder = Folder::of_caller(context, Operation::Read)?;
-    let filename = Filename::new(context.parameter("filename")?)?;
+    let filename = Filename::new(context.parameter("filename")?);
+    let named = filename.as_ref().map_or(ANY, Filename::as_ref);
+    let folder = Folder::of_caller(context, Operation::Read, named)?;
+    let filename = filename?;
     let found = folder.bucket.open(&folder.object(&filename)?).await?;
     let (object, reader) =
         found.ok_or_else(|| Error::new(ErrorCode::NotFound, "Chunk not found"))?;
-    content::answer(request, &object, &reader, described(&object, &filename)?)
+    representation(&object, reader).answer(request, described(&object, &filename)?)
 }
 
 /// The headers that do not depend on the request. `attachment` always: what a user uploaded never

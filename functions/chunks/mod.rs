@@ -10,7 +10,6 @@ mod download;
 mod filename;
 mod form;
 mod permission;
-mod range;
 mod upload;
 mod upload_url;
 mod v0;
@@ -44,6 +43,9 @@ pub async fn handle(context: Context, request: Request) -> Result<Response> {
     }
 }
 
+/// Stands for a file whose name is not known yet, or is none.
+const ANY: &str = "file";
+
 /// The folder of the `{uid}` in the path, once the caller may do something in it.
 struct Folder<'c> {
     context: &'c Context,
@@ -53,15 +55,15 @@ struct Folder<'c> {
 }
 
 impl<'c> Folder<'c> {
-    fn of_caller(context: &'c Context, operation: Operation) -> Result<Self> {
+    /// `filename`: the one that the request is about.
+    fn of_caller(context: &'c Context, operation: Operation, filename: &str) -> Result<Self> {
         let folder = Self {
             context,
             operation,
             bucket: context.bucket("chunks")?,
             uid: context.parameter("uid")?,
         };
-        // Any file stands for the one that the request names only in its body.
-        match folder.bucket.object_name(&folder.uid, "file") {
+        match folder.bucket.object_name(&folder.uid, filename) {
             Ok(name) => folder.check(&name)?,
             // A uid that no token has.
             Err(_) => return Err(permission::Denial::Forbidden.worded("Forbidden")),

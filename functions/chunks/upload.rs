@@ -7,13 +7,13 @@ use runtime::{
 };
 use serde_json::json;
 
-use super::Folder;
 use super::filename::Filename;
 use super::form::Form;
+use super::{ANY, Folder};
 
 /// Under the file's own name; what had that name before is replaced.
 pub(super) async fn named(context: &Context, request: Request) -> Result<Response> {
-    let folder = Folder::of_caller(context, Operation::Write)?;
+    let folder = Folder::of_caller(context, Operation::Write, ANY)?;
     let form = Form::open(request).await?;
     let object = folder.object(&form.filename)?;
     let (filename, _) = store(&folder, object, form).await?;
@@ -26,7 +26,7 @@ pub(super) async fn named(context: &Context, request: Request) -> Result<Respons
 
 /// Under a name of its own, so that nothing is ever replaced.
 pub(super) async fn freshly_named(context: &Context, request: Request) -> Result<Response> {
-    let folder = Folder::of_caller(context, Operation::Write)?;
+    let folder = Folder::of_caller(context, Operation::Write, ANY)?;
     let form = Form::open(request).await?;
     let stored = format!("{}{}", uuid::Uuid::new_v4(), form.filename.extension());
     let object = folder.object(&Filename::new(stored.clone())?)?;

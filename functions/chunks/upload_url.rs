@@ -76,7 +76,7 @@ pub(super) async fn receive(context: &Context, request: Request) -> Result<Respo
     let session = bucket.session(id).await?;
     let session = session
         .filter(|session| *session.state() == SessionState::Active)
-        .ok_or_else(|| forbidden("The upload URL is unknown, used or expired."))?;
+        .ok_or_else(spent)?;
     check_promise(&form, &session)?;
     let options = session.options().clone();
     let mut upload = bucket.put(session.name().clone(), options).await?;
@@ -84,8 +84,11 @@ pub(super) async fn receive(context: &Context, request: Request) -> Result<Respo
         upload.write(piece).await?;
     }
     form.finish().await?;
+    // Before there is an object: of several forms at once, one ends the session.
+    if !session.cancel().await? {
+        return Err(spent());
+    }
     upload.finish().await?;
-    session.cancel().await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
@@ -125,6 +128,10 @@ fn check_promise(form: &Form, session: &UploadSession) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+fn spent() -> Error {
+    forbidden("The upload URL is unknown, used or expired.")
 }
 
 fn forbidden(message: &'static str) -> Error {

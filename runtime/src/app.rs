@@ -18,6 +18,7 @@ use crate::policy::rate::RateLimiter;
 use crate::policy::slots::Slots;
 use crate::route::RouteTable;
 use crate::secrets::Secret;
+use crate::storage::Storage;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::{Counter, Deliveries, Responses};
 use crate::watchdog::Label;
@@ -29,6 +30,7 @@ pub(crate) struct App {
     deployment: ArcSwap<Deployment>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) verifiers: Verifiers,
+    pub(crate) storage: Storage,
     pub(crate) backends: Arc<Backends>,
     pub(crate) access_log: Arc<AccessLog>,
     pub(crate) in_flight: Slots,
@@ -138,7 +140,7 @@ impl App {
         hosting: Option<Hosting>,
         (proxies, admin_token): (TrustedProxies, Option<Secret>),
         verifiers: Verifiers,
-        backends: Backends,
+        (storage, backends): (Storage, Backends),
         access_log: Arc<AccessLog>,
     ) -> Self {
         let entries = functions
@@ -149,6 +151,7 @@ impl App {
             deployment: ArcSwap::from_pointee(deployment),
             proxies,
             verifiers,
+            storage,
             backends: Arc::new(backends),
             access_log,
             in_flight: Slots::new(IN_FLIGHT),

@@ -60,6 +60,9 @@ pub(crate) struct Overrides {
     pub(crate) project_id: Option<String>,
     /// The function that every path runs, as in the Functions Framework.
     pub(crate) function_target: Option<String>,
+    /// Pages of every origin may call where those of some may: under `router dev`, whose pages come from a
+    /// server on some port of this machine. Google's emulators do so too.
+    pub(crate) any_origin: bool,
 }
 
 impl Overrides {
@@ -67,6 +70,7 @@ impl Overrides {
         Self {
             project_id: variable("FIREBASE_PROJECT_ID"),
             function_target: variable("FUNCTION_TARGET"),
+            any_origin: false,
         }
     }
 }
@@ -99,7 +103,10 @@ impl Config {
                 Mode::Dev => None,
             },
             manifest_folder: manifest_folder(),
-            overrides: Overrides::from_environment(),
+            overrides: Overrides {
+                any_origin: mode == Mode::Dev,
+                ..Overrides::from_environment()
+            },
             jwks_url: url("FIREBASE_JWKS_URL", FIREBASE_KEYS)?,
             oidc_jwks_url: url("GOOGLE_JWKS_URL", GOOGLE_KEYS)?,
             app_check_jwks_url: url("APP_CHECK_JWKS_URL", APP_CHECK_KEYS)?,

@@ -82,7 +82,8 @@ impl Invoked {
 /// What outlives every invocation.
 pub(crate) struct Backends {
     pub(crate) database: Database,
-    pub(crate) storage: Storage,
+    /// `None` in the process of an isolated function.
+    pub(crate) storage: Option<Storage>,
     pub(crate) secrets: Secrets,
     pub(crate) http: reqwest::Client,
     pub(crate) causes: Causes,
@@ -131,6 +132,10 @@ impl Context {
             inner: self.inner.clone(),
             outlet: Some(outlet),
         }
+    }
+
+    pub(crate) fn invoked(&self) -> &Invoked {
+        &self.inner.invoked
     }
 
     pub(crate) fn function(&self) -> &Arc<Entry> {
@@ -185,7 +190,7 @@ impl Context {
         let function = &self.inner.function.spec;
         let named = function.bucket.as_deref() == Some(name);
         named
-            .then(|| self.inner.backends.storage.bucket(name))
+            .then(|| self.inner.backends.storage.as_ref()?.bucket(name))
             .flatten()
             .ok_or_else(|| {
                 let function = &function.name;
@@ -252,7 +257,13 @@ impl Context {
     /// `UNAVAILABLE` when the ledger fails: whether the event is published is settled by publishing
     /// it again. Internal, when the data cannot be written as JSON.
     pub async fn publish(&self, event: CloudEvent<impl Serialize>) -> Result<()> {
-        events::publish::publish(self.inner.backends.storage.ledger(), event).await
+        let Some(storage) = &self.inner.backends.storage else {
+            let name = &self.inner.function.spec.name;
+            return Err(Error::internal(format!(
+                "[functions.{name}] is isolated, and the ledger is of the router's process alone"
+            )));
+        };
+        events::publish::publish(storage.ledger(), event).await
     }
 
     /// One more of the counter `{metric}_total{function="…",cause="{label}"}` of `GET /metrics`. `metric`

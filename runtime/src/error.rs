@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use manifest::ErrorFormat;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::callable;
@@ -221,6 +221,65 @@ impl Error {
 
     pub fn status(&self) -> StatusCode {
         self.status.unwrap_or_else(|| self.code.status())
+    }
+}
+
+/// An [`Error`] that travels between two processes. Its cause becomes a text.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ErrorParts {
+    code: String,
+    status: Option<u16>,
+    message: String,
+    allow: Option<String>,
+    details: Option<Value>,
+    format: Option<String>,
+    retry_after: Option<Duration>,
+    cause: Option<String>,
+}
+
+impl From<Error> for ErrorParts {
+    fn from(error: Error) -> Self {
+        let cause = std::error::Error::source(&error).map(|cause| Chain(cause).to_string());
+        let allow = error.allow.as_deref();
+        Self {
+            code: error.code.as_str().to_owned(),
+            status: error.status.map(|status| status.as_u16()),
+            allow: allow.and_then(|allow| allow.to_str().ok().map(str::to_owned)),
+            details: error.details.map(|details| *details),
+            format: error.format.map(|format| format!("{format:?}")),
+            retry_after: error.retry_after,
+            message: error.message.into_owned(),
+            cause,
+        }
+    }
+}
+
+impl From<ErrorParts> for Error {
+    fn from(parts: ErrorParts) -> Self {
+        const FORMATS: [ErrorFormat; 5] = [
+            ErrorFormat::Firebase,
+            ErrorFormat::Google,
+            ErrorFormat::Detail,
+            ErrorFormat::Message,
+            ErrorFormat::Error,
+        ];
+        let mut codes = ErrorCode::ALL.into_iter();
+        let code = codes.find(|code| code.as_str() == parts.code);
+        let mut formats = FORMATS.into_iter();
+        let format = |name: String| formats.find(|format| format!("{format:?}") == name);
+        let allow = parts.allow.and_then(|allow| allow.parse().ok());
+        Self {
+            code: code.unwrap_or(ErrorCode::Internal),
+            status: parts
+                .status
+                .and_then(|status| StatusCode::from_u16(status).ok()),
+            message: parts.message.into(),
+            allow: allow.map(Box::new),
+            details: parts.details.map(Box::new),
+            format: parts.format.and_then(format),
+            retry_after: parts.retry_after,
+            source: parts.cause.map(Into::into),
+        }
     }
 }
 

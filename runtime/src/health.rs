@@ -13,10 +13,9 @@ use tokio::sync::Mutex;
 
 use crate::app::App;
 use crate::body::Body;
-use crate::context::Backends;
 use crate::error::{Error, Result};
 use crate::function::Response;
-use crate::identity::{AuthError, Verifier, bearer};
+use crate::identity::{AuthError, bearer};
 use crate::respond::typed;
 use crate::secrets::Secret;
 use crate::telemetry::metrics;
@@ -49,11 +48,7 @@ pub(crate) async fn answer(app: &App, request: &Request<Incoming>) -> Option<Res
             "application/json",
             Body::from(&br#"{"status":"ok"}"#[..]),
         ),
-        READY => {
-            app.readiness
-                .answer(&app.backends, &app.verifiers.users)
-                .await
-        }
+        READY => app.readiness.answer(app).await,
         METRICS => {
             let admin = app.admin_token.as_ref()?;
             match check(admin, request.headers()) {
@@ -96,13 +91,13 @@ pub(crate) struct Readiness(Mutex<Option<(Instant, StatusCode, String)>>);
 const FRESH: Duration = Duration::from_secs(1);
 
 impl Readiness {
-    async fn answer(&self, backends: &Backends, verifier: &Verifier) -> Response {
+    async fn answer(&self, app: &App) -> Response {
         let mut last = self.0.lock().await;
         if last
             .as_ref()
             .is_none_or(|(asked, ..)| asked.elapsed() > FRESH)
         {
-            let (status, body) = ask(backends, verifier).await;
+            let (status, body) = ask(app).await;
             *last = Some((Instant::now(), status, body));
         }
         let (status, body) = match &*last {
@@ -115,9 +110,9 @@ impl Readiness {
 
 /// 503 while the database or the disk fails. The keys are fetched when the first token comes, so
 /// their absence is told but does not count.
-async fn ask(backends: &Backends, verifier: &Verifier) -> (StatusCode, String) {
-    let database = backends.database.ping().await;
-    let disk = backends.storage.check().await;
+async fn ask(app: &App) -> (StatusCode, String) {
+    let database = app.backends.database.ping().await;
+    let disk = app.storage.check().await;
     for (name, error) in [
         ("database", database.as_ref().err().map(ToString::to_string)),
         ("disk", disk.as_ref().err().map(ToString::to_string)),
@@ -130,7 +125,7 @@ async fn ask(backends: &Backends, verifier: &Verifier) -> (StatusCode, String) {
     let body = json!({
         "database": word(database.is_ok()),
         "disk": word(disk.is_ok()),
-        "keys": if verifier.keys().is_ready() { "ok" } else { "not fetched yet" },
+        "keys": if app.verifiers.users.keys().is_ready() { "ok" } else { "not fetched yet" },
     });
     let status = match database.is_ok() && disk.is_ok() {
         true => StatusCode::OK,

@@ -25,29 +25,35 @@ use crate::events::CloudEvent;
 use crate::events::receive::{Malformed, receive};
 use crate::function::{Request, Response, Signature, Work};
 use crate::pace::Alarm;
-use crate::policy::{Admitted, Places};
+use crate::policy::Admitted;
 use crate::telemetry;
 use crate::watchdog::Running;
 
 /// Runs an HTTP function. Its slot is free again after the last byte of the response.
 pub(crate) async fn run_http(admitted: Admitted, request: Request) -> Result<Response> {
     let (context, places) = admitted.into_parts();
+    run_request(context, request, places).await
+}
+
+/// Runs an HTTP function that somebody has admitted. `held` is dropped after the last byte of the
+/// response.
+pub(crate) async fn run_request(
+    context: Context,
+    request: Request,
+    held: impl Any + Send + Sync + Unpin,
+) -> Result<Response> {
     let watched = Watched::new(&context);
     let deadline = context.deadline();
     let Signature::Http(call) = &watched.function.function.0 else {
         return Err(Error::internal("an event function has no URL"));
     };
     let work = watched.poll(|| call(context, request))?;
-    let mut invocation = Invocation::new(watched, work, deadline);
-    invocation.places = Some(places);
+    let mut invocation = Invocation::new(watched, work, deadline, held);
     let mut response = (&mut invocation).await?;
     if response.body().is_stream() {
-        let Invocation {
-            watched, places, ..
-        } = &mut invocation;
-        let (rest, places) = (watched.clone(), places.take());
+        let (rest, held) = (invocation.watched.clone(), invocation.held.take());
         response.body_mut().wrap(|pieces| rest.stream(pieces));
-        response.body_mut().hold(places);
+        response.body_mut().hold(held);
     }
     Ok(response)
 }
@@ -77,7 +83,7 @@ pub(crate) async fn run_event(context: Context, event: CloudEvent<Value>) -> Res
     };
     // The call itself reads the event's data as the function's type, which is its code too.
     let work = watched.poll(|| call(context, event))?;
-    Invocation::new(watched, work, deadline).await
+    Invocation::new(watched, work, deadline, ()).await
 }
 
 impl From<Malformed> for Error {
@@ -137,44 +143,46 @@ impl Watched {
 }
 
 /// One run of a function.
-pub(crate) struct Invocation<T: Send + 'static> {
+pub(crate) struct Invocation<T: Send + 'static, Held: Send + Unpin + 'static = ()> {
     watched: Watched,
     /// `None` once it has ended.
     work: Option<Work<T>>,
     deadline: Instant,
     /// Set when the work is first waited for: most ends at once, and a timer costs more than it.
     alarm: Alarm,
-    /// Of an invocation whose places are not somebody else's to keep.
-    places: Option<Places>,
+    /// What the invocation keeps until its end, wherever that is.
+    held: Option<Held>,
     /// Whether it goes on when whoever polls it goes away.
     outlives_caller: bool,
 }
 
-impl<T: Send + 'static> Invocation<T> {
-    fn new(watched: Watched, work: Work<T>, deadline: Instant) -> Self {
+impl<T: Send + 'static, Held: Send + Unpin + 'static> Invocation<T, Held> {
+    fn new(watched: Watched, work: Work<T>, deadline: Instant, held: Held) -> Self {
         Self {
             watched,
             work: Some(work),
             deadline,
             alarm: Alarm::default(),
-            places: None,
+            held: Some(held),
             outlives_caller: true,
         }
     }
+}
 
+impl<T: Send + 'static> Invocation<T> {
     /// One that is dropped when whoever polls it goes away.
     pub(crate) fn of_caller(
         context: &Context,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Self {
         let work = Box::pin(work);
-        let mut invocation = Self::new(Watched::new(context), work, context.deadline());
+        let mut invocation = Self::new(Watched::new(context), work, context.deadline(), ());
         invocation.outlives_caller = false;
         invocation
     }
 }
 
-impl<T: Send + 'static> Future for Invocation<T> {
+impl<T: Send + 'static, Held: Send + Unpin + 'static> Future for Invocation<T, Held> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Result<T>> {
@@ -202,7 +210,7 @@ impl<T: Send + 'static> Future for Invocation<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for Invocation<T> {
+impl<T: Send + 'static, Held: Send + Unpin + 'static> Drop for Invocation<T, Held> {
     fn drop(&mut self) {
         let (Some(work), true) = (self.work.take(), self.outlives_caller) else {
             return;
@@ -210,9 +218,14 @@ impl<T: Send + 'static> Drop for Invocation<T> {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let mut rest = Self::new(self.watched.clone(), work, self.deadline);
-        rest.places = self.places.take();
-        rest.outlives_caller = false;
+        let rest = Self {
+            watched: self.watched.clone(),
+            work: Some(work),
+            deadline: self.deadline,
+            alarm: std::mem::take(&mut self.alarm),
+            held: self.held.take(),
+            outlives_caller: false,
+        };
         runtime.spawn(async move {
             if let Err(error) = rest.await {
                 let cause = Chain(&error).to_string();

@@ -38,6 +38,7 @@ mod forwarded;
 mod health;
 mod hosting;
 mod invocation;
+mod isolation;
 mod policy;
 mod route;
 mod server;
@@ -49,6 +50,7 @@ mod error;
 mod function;
 mod identity;
 mod outbound;
+mod representation;
 mod respond;
 mod secrets;
 mod stream;
@@ -80,6 +82,7 @@ pub use function::{
 };
 pub use identity::{AuthError, Principal};
 pub use outbound::Outbound;
+pub use representation::Representation;
 pub use respond::{json, set, typed};
 pub use storage::{
     Bucket, InvalidObjectName, Listing, MetadataChange, Object, ObjectName, ObjectReader,

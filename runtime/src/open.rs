@@ -19,7 +19,9 @@ use crate::identity::{
     Accounts, AccountsSettings, AppVerifier, KeySource, KeySourceSettings, SenderVerifier,
     ServiceAccount, Verifier, Verifiers,
 };
+use crate::isolation::{self, Launch};
 use crate::ledger::{Announcer, Subscription, Topic};
+use crate::secrets::Secrets;
 use crate::storage::Storage;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Causes;
@@ -41,7 +43,14 @@ pub(crate) async fn app(
             spec.check_revoked = false;
         }
     }
-    let backends = backends(registry, config, manifest, &services).await?;
+    let (storage, backends) = backends(registry, config, manifest, &services).await?;
+    isolate(
+        &mut functions,
+        config,
+        manifest,
+        &backends.secrets,
+        &services,
+    );
     let verifiers = verifiers(config, manifest, &functions, &services)?;
     Ok(App::new(
         manifest.clone(),
@@ -49,9 +58,40 @@ pub(crate) async fn app(
         hosting(&config.manifest_folder, manifest)?,
         (config.proxies.clone(), config.admin_token.clone()),
         verifiers,
-        backends,
+        (storage, backends),
         access_log,
     ))
+}
+
+/// Puts the functions that ask for it into processes of their own.
+fn isolate(
+    functions: &mut [(FunctionSpec, Function)],
+    config: &Config,
+    manifest: &Manifest,
+    secrets: &Secrets,
+    services: &Handle,
+) {
+    for (spec, function) in functions {
+        let Some(isolation) = spec.isolation else {
+            continue;
+        };
+        let own = spec.secrets.iter().filter_map(|secret| {
+            let value = secrets.get(&secret.name)?;
+            Some((secret.name.clone(), value.to_owned()))
+        });
+        let launch = Launch {
+            services: services.clone(),
+            manifest: manifest.text.clone(),
+            function: spec.name.clone(),
+            memory: isolation.memory,
+            base_path: config.base_path.clone(),
+            database_url: database_url(config),
+            secrets: own.collect(),
+            log_level: config.log_level.clone(),
+            log_is_json: config.mode == Mode::Serve,
+        };
+        *function = isolation::isolated(function, launch);
+    }
 }
 
 /// `base`: the folder of the manifest.
@@ -96,19 +136,29 @@ pub(crate) async fn backends(
     config: &Config,
     manifest: &Manifest,
     services: &Handle,
-) -> anyhow::Result<Backends> {
+) -> anyhow::Result<(Storage, Backends)> {
     let secrets = config::secrets(manifest)?;
-    Ok(Backends {
+    let storage = Storage::open(&config.base_path, &manifest.buckets, announcer(manifest)).await;
+    let storage = storage
+        .with_context(|| format!("cannot open the storage in {}", config.base_path.display()))?;
+    let settings = Settings {
+        url: database_url(config),
+        data_dir: config.base_path.clone(),
+        migrations: registry.migrations,
+    };
+    let backends = Backends {
         http: outbound::client(manifest, &secrets)?,
         secrets,
-        storage: Storage::open(&config.base_path, &manifest.buckets, announcer(manifest))
-            .await
-            .with_context(|| {
-                format!("cannot open the storage in {}", config.base_path.display())
-            })?,
-        database: database(registry, config, services.clone()).await?,
+        storage: Some(storage.clone()),
+        database: database(settings, services.clone()).await?,
         causes: Causes::default(),
-    })
+    };
+    Ok((storage, backends))
+}
+
+fn database_url(config: &Config) -> Option<String> {
+    let url = config.database_url.as_ref();
+    url.map(|url| url.expose().to_owned())
 }
 
 /// How long a start waits for the database: every second of it is downtime.
@@ -116,19 +166,7 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A database that is down now may be up later, so it does not keep the process from starting; one
 /// that holds something else does.
-async fn database(
-    registry: &Registry,
-    config: &Config,
-    services: Handle,
-) -> anyhow::Result<Database> {
-    let settings = Settings {
-        url: config
-            .database_url
-            .as_ref()
-            .map(|url| url.expose().to_owned()),
-        data_dir: config.base_path.clone(),
-        migrations: registry.migrations,
-    };
+pub(crate) async fn database(settings: Settings, services: Handle) -> anyhow::Result<Database> {
     let database = Database::open(settings, services).context("NEON_DATABASE_URL")?;
     match timeout(DATABASE_PATIENCE, database.migrate()).await {
         Ok(Ok(())) => {}

@@ -320,4 +320,19 @@ mod tests {
         assert_eq!(reachable(private.clone(), true), Some(private));
         assert_eq!(reachable([], false), Some(Vec::new()));
     }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_resolved_only_where_it_may() {
+        for (known, resolved) in [(&[][..], false), (&["localhost"][..], true)] {
+            let names = known.iter().map(|name| (*name).to_owned()).collect();
+            let resolver = Resolver {
+                may_be_private: Arc::new(names),
+            };
+            let addresses = resolver.resolve("localhost".parse().unwrap()).await;
+            assert_eq!(
+                addresses.is_ok_and(|mut found| found.next().is_some()),
+                resolved
+            );
+        }
+    }
 }

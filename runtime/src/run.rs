@@ -18,7 +18,7 @@ use crate::server;
 pub(crate) async fn until(stop: impl Future<Output = ()>, listener: TcpListener, app: Arc<App>) {
     let (stopping, stopped) = watch::channel(false);
     // Before the worker looks for the first time, so that no replay falls between the two.
-    let doorbell = answer_the_door(app.backends.storage.ledger().clone());
+    let doorbell = answer_the_door(app.storage.ledger().clone());
     let deliveries = tokio::spawn(worker::run(app.clone(), stopped));
     let stop = async {
         stop.await;
@@ -31,7 +31,7 @@ pub(crate) async fn until(stop: impl Future<Output = ()>, listener: TcpListener,
         tracing::error!(%error, "the worker ended early");
     }
     // What was cut off is due again at once, for the next process.
-    if let Err(error) = app.backends.storage.ledger().release_leases().await {
+    if let Err(error) = app.storage.ledger().release_leases().await {
         let error = &error as &dyn std::error::Error;
         tracing::warn!(error, "leases stay until they end");
     }

@@ -46,3 +46,16 @@ impl fmt::Debug for Secret {
         f.write_str("[redacted]")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_prints_as_nothing() {
+        let secret = Secret::new("hunter2".to_owned());
+        let printed = format!("{secret:?} {:?}", Some(&secret));
+        assert!(!printed.contains("hunter2"), "{printed}");
+        assert!(secret.is("hunter2") && !secret.is("hunter") && !secret.is("hunter22"));
+    }
+}

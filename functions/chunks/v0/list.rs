@@ -6,7 +6,7 @@ use runtime::{Error, Response, Result, StatusCode, json};
 use serde_json::{Value, json};
 
 use super::super::permission;
-use super::{Call, bad_request};
+use super::{Call, DENIED, bad_request};
 
 /// Names on one page, unless fewer are asked for.
 const LONGEST_PAGE: usize = 1000;
@@ -19,7 +19,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Response> {
         return Err(bad_request(message));
     }
     permission::check_list(call.context, &call.bucket, prefix)
-        .map_err(|denial| denial.worded("Permission denied."))?;
+        .map_err(|denial| denial.worded(DENIED))?;
 
     let delimiter = delimiter(call.query.get("delimiter").unwrap_or_default())?;
     let start_after = start_after(call.query.get("pageToken").unwrap_or_default())?;

@@ -24,7 +24,7 @@ use runtime::{
     Request, Response, Result, StatusCode, StorageError,
 };
 
-use super::permission;
+use super::permission::{self, Denial};
 use query::Query;
 
 pub(super) const OBJECTS: &str = "/v0/b/{bucket}/o";
@@ -32,6 +32,9 @@ pub(super) const OBJECT: &str = "/v0/b/{bucket}/o/{*object}";
 
 /// Bytes of JSON that one request may bring; Cloud Storage keeps 8 KiB of custom metadata.
 const LONGEST_JSON: usize = 32 << 10;
+
+/// What somebody reads who is known, and may not.
+const DENIED: &str = "Permission denied.";
 
 /// What every operation looks at.
 struct Call<'c> {
@@ -104,7 +107,17 @@ impl<'c> Call<'c> {
     /// Refuses unless the caller may do that with the object, whether or not it exists.
     fn check(&self, operation: Operation, name: &ObjectName) -> Result<()> {
         permission::check(self.context, &self.bucket, operation, name)
-            .map_err(|denial| denial.worded("Permission denied."))
+            .map_err(|denial| denial.worded(DENIED))
+    }
+
+    /// The same for a read with a download token that opens nothing: whoever shows one is not asked to
+    /// sign in, but told that it is wrong.
+    fn check_in_spite_of_token(&self, name: &ObjectName) -> Result<()> {
+        let denied = permission::check(self.context, &self.bucket, Operation::Read, name);
+        denied.map_err(|denial| match denial {
+            Denial::NotSignedIn => Denial::Forbidden.worded(DENIED),
+            denial => denial.worded(DENIED),
+        })
     }
 }
 

@@ -51,13 +51,18 @@ impl Multipart {
             ended: false,
         };
         loop {
-            if let Some((head, length)) = read_head(&multipart.held, &multipart.delimiter)? {
-                let _ = multipart.held.split_to(length);
-                return Ok((head, multipart));
-            }
-            if multipart.held.len() > LONGEST_HEAD {
+            let head = read_head(&multipart.held, &multipart.delimiter)?;
+            let length = match &head {
+                Some((_, length)) => *length,
+                None => multipart.held.len(),
+            };
+            if length > LONGEST_HEAD {
                 let message = "The metadata of the upload is too long.";
                 return Err(Error::new(ErrorCode::InvalidArgument, message));
+            }
+            if let Some((head, length)) = head {
+                let _ = multipart.held.split_to(length);
+                return Ok((head, multipart));
             }
             if !multipart.read().await? {
                 return Err(unexpected_parts());
@@ -285,12 +290,15 @@ mod tests {
     }
 
     #[test]
-    fn a_head_without_end_is_refused() {
-        let body = [b"--B\r\nX: ".as_slice(), &[b'x'; LONGEST_HEAD]].concat();
-        assert_eq!(
-            content(&body),
-            Err("The metadata of the upload is too long.".to_owned())
-        );
+    fn a_long_head_is_refused_with_and_without_its_end() {
+        let head = [b"--B\r\n\r\n".as_slice(), &[b'x'; LONGEST_HEAD]].concat();
+        let whole = [&head, PART.as_bytes(), b"data\r\n--B--"].concat();
+        for body in [head, whole] {
+            assert_eq!(
+                content(&body),
+                Err("The metadata of the upload is too long.".to_owned())
+            );
+        }
     }
 
     #[test]

@@ -5,9 +5,11 @@
 //! how many there are; a chunk that is not the last is a multiple of the granularity, so that what is
 //! there always ends where some sender's chunk began.
 
+use std::error::Error as _;
+
 use runtime::{
-    Body, ErrorCode, HeaderMap, HeaderName, HeaderValue, Request, Response, Result, SessionState,
-    StatusCode, StorageError, UploadSession, json, set,
+    Body, Error, HeaderMap, HeaderName, HeaderValue, Object, Request, Response, Result,
+    SessionState, StatusCode, StorageError, UploadSession, json, set,
 };
 use serde_json::json;
 
@@ -35,7 +37,7 @@ pub(super) async fn start(call: &Call<'_>, request: Request) -> Result<Response>
         .map(str::to_owned);
     let said = Said::read(&short(request.into_body()).await?)?;
     let name = name.map_or_else(|| name_in_json(call, &said), Ok)?;
-    let options = options(said, &name, content_type, length);
+    let options = options(said, &name, content_type, length)?;
     let session = call.bucket.start_session(name, options).await?;
 
     let url = url(call, &session)?;
@@ -112,8 +114,7 @@ pub(super) async fn go_on(call: &Call<'_>, id: &str, request: Request) -> Result
         // The answer was lost, and the sender says it again.
         (Command::UploadAndFinalize | Command::Finalize, SessionState::Final(object)) => {
             drain(request.into_body()).await;
-            let object = resource(call.bucket.public_name(), object);
-            standing(&session, json(StatusCode::OK, &object)?)
+            finished(call, &session, object)
         }
         (Command::Upload, SessionState::Final(_)) => refused(&session, "The upload is finished."),
         (_, SessionState::Cancelled) => refused(&session, "The upload was cancelled."),
@@ -128,14 +129,15 @@ async fn cancel(call: &Call<'_>, session: &UploadSession) -> Result<Response> {
         .await?
         .ok_or_else(not_found)?;
     match cancelled {
-        Ok(()) => standing(&now, Response::new(Body::empty())),
+        Ok(_) => standing(&now, Response::new(Body::empty())),
         // It was finished since it was looked at.
         Err(StorageError::SessionFinished) => refused(&now, "The upload is finished."),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Takes the bytes of one request, and with the last one makes the object.
+/// Takes the bytes of one request, and with the last one makes the object. The answer is how the upload
+/// stands then: a last request that comes again while the first one is at work finds it finished.
 async fn receive(
     call: &Call<'_>,
     session: &UploadSession,
@@ -143,44 +145,58 @@ async fn receive(
     is_last: bool,
 ) -> Result<Response> {
     let offset = offset(request.headers())?.unwrap_or_else(|| session.received());
-    let mut writer = match session.append(offset).await {
-        Err(StorageError::OffsetMismatch { .. }) => {
-            return refused(session, "The bytes do not follow those before.");
+    let mut body = request.into_body();
+    let taken = take(session, offset, &mut body, is_last).await;
+    let session = call.bucket.session(session.id()).await?;
+    let session = session.ok_or_else(not_found)?;
+    match (taken, session.state()) {
+        (_, SessionState::Final(object)) if is_last => {
+            drain(body).await;
+            finished(call, &session, object)
         }
-        writer => writer?,
-    };
-    let (mut body, mut end) = (request.into_body(), offset);
+        (Ok(end), _) if session.received() < end => refused(
+            &session,
+            "A chunk that is not the last has a multiple of 262144 bytes.",
+        ),
+        (Ok(_), _) => standing(&session, Response::new(Body::empty())),
+        (Err(error), _) if may_go_on(&error) => told(&session, &error),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// Returns where the bytes of the request end.
+async fn take(session: &UploadSession, offset: u64, body: &mut Body, is_last: bool) -> Result<u64> {
+    let (mut writer, mut end) = (session.append(offset).await?, offset);
     // A connection that breaks drops the writer, which keeps the whole blocks that came.
     while let Some(piece) = body.chunk().await.transpose()? {
         end += piece.len() as u64;
         writer.write(piece).await?;
     }
-    if !is_last {
-        let session = writer.close().await?;
-        return match session.received() < end {
-            false => standing(&session, Response::new(Body::empty())),
-            true => refused(
-                &session,
-                "A chunk that is not the last has a multiple of 262144 bytes.",
-            ),
-        };
+    match is_last {
+        true => drop(writer.finish().await?),
+        false => drop(writer.close().await?),
     }
-    match writer.finish().await {
-        Ok(object) => {
-            let session = call.bucket.session(session.id()).await?;
-            let object = resource(call.bucket.public_name(), &object);
-            let response = json(StatusCode::OK, &object)?;
-            standing(&session.ok_or_else(not_found)?, response)
-        }
-        Err(StorageError::LengthMismatch { .. }) => {
-            let session = call.bucket.session(session.id()).await?;
-            refused(
-                &session.ok_or_else(not_found)?,
-                "The upload is not as long as was declared.",
-            )
-        }
-        Err(error) => Err(error.into()),
-    }
+    Ok(end)
+}
+
+/// Whether a sender can make something of how the upload stands.
+fn may_go_on(error: &Error) -> bool {
+    matches!(
+        error.source().and_then(|cause| cause.downcast_ref()),
+        Some(
+            StorageError::OffsetMismatch { .. }
+                | StorageError::LengthMismatch { .. }
+                | StorageError::ChecksumMismatch
+                | StorageError::Superseded
+                | StorageError::SessionCancelled
+                | StorageError::SessionFinished
+        )
+    )
+}
+
+fn finished(call: &Call<'_>, session: &UploadSession, object: &Object) -> Result<Response> {
+    let object = resource(call.bucket.public_name(), object);
+    standing(session, json(StatusCode::OK, &object)?)
 }
 
 /// Where the sender takes its bytes to go; without one, they go behind those that are there.
@@ -213,7 +229,11 @@ fn standing(session: &UploadSession, mut response: Response) -> Result<Response>
 
 /// A refusal that the sender can make something of: it carries the standing too.
 fn refused(session: &UploadSession, message: &'static str) -> Result<Response> {
-    let code = ErrorCode::InvalidArgument.status();
-    let body = json!({"error": {"code": code.as_u16(), "message": message}});
-    standing(session, json(code, &body)?)
+    told(session, &bad_request(message))
+}
+
+fn told(session: &UploadSession, error: &Error) -> Result<Response> {
+    let status = error.status();
+    let body = json!({"error": {"code": status.as_u16(), "message": error.message()}});
+    standing(session, json(status, &body)?)
 }

@@ -24,7 +24,7 @@ pub(super) async fn answer(call: &Call<'_>, request: Request) -> Result<Response
         return of_two_parts(call, &content_type, request.into_body()).await;
     }
     let name = name_in_url(call)?.ok_or_else(nameless)?;
-    let options = options(Said::default(), &name, content_type, length);
+    let options = options(Said::default(), &name, content_type, length)?;
     let mut upload = call.bucket.put(name, options).await?;
     let mut body = request.into_body();
     while let Some(piece) = body.chunk().await.transpose()? {
@@ -38,7 +38,7 @@ async fn of_two_parts(call: &Call<'_>, content_type: &str, body: Body) -> Result
     let (head, mut parts) = Multipart::open(content_type, body).await?;
     let said = Said::read(&head.json)?;
     let name = name.map_or_else(|| name_in_json(call, &said), Ok)?;
-    let options = options(said, &name, head.content_type, None);
+    let options = options(said, &name, head.content_type, None)?;
     let mut upload = call.bucket.put(name, options).await?;
     while let Some(piece) = parts.chunk().await? {
         upload.write(piece).await?;
@@ -74,11 +74,11 @@ pub(super) fn options(
     name: &ObjectName,
     content_type: Option<String>,
     content_length: Option<u64>,
-) -> PutOptions {
+) -> Result<PutOptions> {
     let content_type = content_type.filter(|media| !media.is_empty());
-    let mut options = said.options(name.as_str(), content_type, content_length);
+    let mut options = said.options(name.as_str(), content_type, content_length)?;
     options.metadata.insert(TOKENS.to_owned(), tokens::fresh());
-    options
+    Ok(options)
 }
 
 fn done(call: &Call<'_>, object: &Object) -> Result<Response> {

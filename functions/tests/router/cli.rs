@@ -139,6 +139,19 @@ async fn dev_judges_of_whom_a_token_is_and_neither_its_signature_nor_its_times()
 }
 
 #[tokio::test]
+async fn a_page_of_any_origin_may_call_under_dev_only() {
+    let page = "http://localhost:5173";
+    for (router, allowed) in [(dev().await, "*"), (Router::start().await, "")] {
+        let reply = router
+            .post("/auth_sync")
+            .header("origin", page)
+            .send()
+            .await;
+        assert_eq!(reply.header("access-control-allow-origin"), allowed);
+    }
+}
+
+#[tokio::test]
 async fn dev_serves_on_a_loopback_address_only() {
     let launch = Launch::new().arguments(&["dev"]).env("HOST", "0.0.0.0");
     let output = launch.output().await;

@@ -150,6 +150,23 @@ async fn what_is_not_http_is_not_served() {
 }
 
 #[tokio::test]
+async fn a_connection_that_begins_as_http_2_ends() {
+    let router = Router::start().await;
+    // The preface, and frames: settings, and a stream that is opened and reset.
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    let opened = b"\0\0\x01\x01\x05\0\0\0\x01\x82";
+    let reset = b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08";
+    let mut wire = Wire::open(router.address).await;
+    wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    wire.send([&settings[..], &opened[..], &reset[..]].concat())
+        .await;
+    if let Some(reply) = wire.last_answer().await {
+        assert!(matches!(reply.status, 400 | 505), "{reply:?}");
+    }
+    assert!(wire.is_closed().await);
+}
+
+#[tokio::test]
 async fn no_body_is_invited_before_its_sender_is_known() {
     let router = Router::start().await;
     let body = form::file("a.webm", b"content");

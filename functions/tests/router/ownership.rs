@@ -1,7 +1,7 @@
 //! Whose files are whose.
 
 use crate::harness::router::{download_url, upload_url};
-use crate::harness::{Router, Token};
+use crate::harness::{Router, Token, form};
 
 #[tokio::test]
 async fn without_a_token_nothing_is_written_or_read() {
@@ -95,4 +95,9 @@ async fn a_uid_with_a_slash_has_no_folder_inside_anothers() {
     let stored = |folder: &str| files.iter().filter(|file| file.contains(folder)).count();
     assert_eq!(stored("user_chunks/"), 1, "{files:?}");
     assert_eq!(stored("user_chunks/U1/"), 0, "{files:?}");
+
+    let call = router.post("/api/v1/upload_chunk/U1%2Fx").bearer(&token);
+    let reply = call.form(form::file("a.webm", b"x")).send().await.json();
+    let key = reply["storage_key"].as_str().unwrap();
+    assert!(key.starts_with("user_chunks/U1%2Fx/"), "{key}");
 }

@@ -81,6 +81,20 @@ async fn a_url_is_for_one_upload() {
 }
 
 #[tokio::test]
+async fn of_forms_that_come_together_one_is_taken() {
+    let router = Router::start().await;
+    let answer = url(&router).await;
+    let form = || body(&answer["fields"], "video/webm", &[7; 100_000]);
+    let replies = (0..8).map(|_| post(&router, &answer, form()));
+    let replies = futures_util::future::join_all(replies).await;
+    let mut statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [204, 403, 403, 403, 403, 403, 403, 403]);
+    assert_eq!(router.ledger("SELECT kind FROM events").len(), 1);
+    router.nothing_staged().await;
+}
+
+#[tokio::test]
 async fn a_form_that_broke_off_may_be_sent_again() {
     let router = Router::start().await;
     let answer = url(&router).await;

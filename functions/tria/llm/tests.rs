@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use runtime::testing::TestContext;
-use runtime::{Migrations, Registry};
+use runtime::{HttpFunction as _, Migrations, Registry};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -69,7 +69,8 @@ async fn context(provider: &Provider) -> TestContext {
         postgres: &[],
         sqlite: &[],
     };
-    let registry = Registry::new(manifest.leak(), none);
+    let chat = crate::tria_chat_handler::handle.into_function();
+    let registry = Registry::new(manifest.leak(), none).function("tria_chat_handler", chat);
     let context = Context::test(&registry, "tria_chat_handler", Some("U1"));
     context.await.unwrap()
 }

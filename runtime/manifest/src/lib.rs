@@ -43,7 +43,10 @@ pub struct Parsed {
 pub fn parse(text: &str) -> Parsed {
     let read = read::read(text);
     Parsed {
-        manifest: read.manifest,
+        manifest: read.manifest.map(|manifest| Manifest {
+            text: text.into(),
+            ..manifest
+        }),
         faults: read.faults,
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
@@ -16,6 +17,8 @@ pub const DRAIN: Duration = Duration::from_secs(25);
 /// The whole of manifest.toml.
 #[derive(Debug, Clone)]
 pub struct Manifest {
+    /// What it was read from.
+    pub text: Arc<str>,
     pub project: Project,
     /// The policy of URLs that belong to no function: `[defaults] cors`.
     pub default_cors: Option<Cors>,
@@ -70,6 +73,8 @@ pub struct FunctionSpec {
     pub rate_limit: Option<RateLimit>,
     /// Switches of the function's own, by name; one that is not written is off.
     pub flags: BTreeMap<String, bool>,
+    /// `None`: it runs in the router's process.
+    pub isolation: Option<Isolation>,
     /// Shell lines that call the function, with `$BASE` and `$TOKEN` set: `router dev` prints them.
     pub examples: Vec<String>,
     /// `false`: every URL of the function answers 404 and no event reaches it.
@@ -227,6 +232,13 @@ pub enum RateKey {
     Caller,
     /// One address's.
     Address,
+}
+
+/// `isolation = "process"`: a process of the function's own, which it may break without breaking another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Isolation {
+    /// Bytes of that process.
+    pub memory: u64,
 }
 
 /// `"NAME"`, or `"NAME?"` for one that may be missing.

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::function::Registry;
+use crate::isolation::child;
 
 /// Cloud Functions for Firebase, in one container you own.
 #[derive(Parser)]
@@ -40,6 +41,15 @@ enum Command {
     /// List, show and replay the events that functions are told of
     #[command(subcommand)]
     Events(events::Command),
+    /// The process of an isolated function, which the router starts
+    #[command(hide = true)]
+    Child {
+        #[arg(long)]
+        parent: u32,
+        /// Bytes
+        #[arg(long)]
+        memory: u64,
+    },
     /// Explain a fault by its code
     Explain {
         /// As `check` prints it: E001
@@ -60,6 +70,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Routes => routes::run(&registry),
         Command::Token(options) => token::run(&registry, &options),
         Command::Events(command) => events::run(&command),
+        Command::Child { parent, memory } => child::run(&registry, parent, memory),
         Command::Explain { code } => check::explain(&code),
     };
     match done {

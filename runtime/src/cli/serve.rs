@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use manifest::Manifest;
+use manifest::{Manifest, Origins};
 use tokio::net::TcpListener;
 
 use crate::config::{self, Config, Mode, Overrides};
@@ -92,6 +92,15 @@ pub(super) fn manifest_of(compiled_in: &str, overrides: &Overrides) -> anyhow::R
             bail!("FUNCTION_TARGET is {target:?}, and {name} has no such function");
         }
         manifest.target = Some(target.clone());
+    }
+    if overrides.any_origin {
+        let functions = manifest.functions.values_mut();
+        for cors in functions
+            .flat_map(|spec| &mut spec.cors)
+            .chain(&mut manifest.default_cors)
+        {
+            cors.origins = Origins::Any;
+        }
     }
     Ok(manifest)
 }

@@ -35,7 +35,7 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Delivers events until `stopping` becomes true, then waits for nothing: what is under way goes on
 /// by itself, and what is not settled is delivered again.
 pub(crate) async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
-    let ledger = app.backends.storage.ledger().clone();
+    let ledger = app.storage.ledger().clone();
     tokio::spawn(prune(ledger.clone(), stopping.clone()));
     loop {
         let wait = match deliver_due(&app, &ledger).await {
@@ -150,7 +150,7 @@ async fn deliver(app: Arc<App>, entry: Arc<Entry>, delivery: Delivery, places: P
         traced: Traced::default(),
     });
     log_failure(&entry, id, &event_id, attempt, &outcome);
-    let ledger = app.backends.storage.ledger();
+    let ledger = app.storage.ledger();
     match ledger.settle(key, lease, outcome).await {
         Ok(true) => drop(failpoint!("after-settle", &subject)),
         Ok(false) => tracing::warn!(event_id, "settled too late: the lease was over"),

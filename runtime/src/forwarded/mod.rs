@@ -62,6 +62,20 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// As another process told of it: [`Client::origin`] as it was there.
+    pub(crate) fn told(address: IpAddr, origin: Option<&str>) -> Self {
+        let parts = origin.and_then(|origin| origin.split_once("://"));
+        Self {
+            address,
+            scheme: match parts {
+                Some(("https", _)) => "https",
+                _ => "http",
+            },
+            host: parts.and_then(|(_, host)| HeaderValue::from_str(host).ok()),
+            origin: OnceLock::new(),
+        }
+    }
+
     /// `https://host[:port]`; `None` for a request of HTTP/1.0 that names no host.
     pub(crate) fn origin(&self) -> Option<&str> {
         let host = self.host.as_ref()?.to_str().ok()?;

@@ -7,7 +7,6 @@
 
 mod answer;
 mod files;
-mod range;
 pub(crate) mod rewritten;
 
 use std::path::Path;

@@ -124,6 +124,8 @@ pub struct PutOptions {
     pub metadata: BTreeMap<String, String>,
     /// The bytes to come, if the sender says so: lets limits refuse before the first one.
     pub content_length: Option<u64>,
+    /// The hash of the bytes to come, if the sender says so: others become no object.
+    pub md5: Option<[u8; 16]>,
 }
 
 /// What a writer wants different about an object's metadata; the bytes and the generation stay. Of

@@ -51,7 +51,7 @@ pub(crate) fn replace(app: &App, folder: &Path, manifest: Manifest) -> anyhow::R
         bail!("these need a restart: {}", difference.refused.join("; "));
     }
     let hosting = open::hosting(folder, &manifest)?;
-    let storage = &app.backends.storage;
+    let storage = &app.storage;
     for spec in manifest.buckets.values() {
         if let Some(bucket) = storage.bucket(&spec.name) {
             bucket.govern(spec.access.clone());
@@ -82,6 +82,7 @@ impl Difference {
     fn between(old: &Manifest, new: &Manifest, opened: &Opened<'_>) -> Self {
         // Whole, so that whoever adds a key says here what becomes of it.
         let Manifest {
+            text: _,
             project,
             default_cors,
             buckets,
@@ -182,6 +183,7 @@ impl Difference {
             error_format,
             rate_limit,
             flags,
+            isolation,
             examples,
             enabled,
         } = old;
@@ -194,6 +196,16 @@ impl Difference {
         let table = format!("[functions.{name}]");
         let is_the_same_kind = key(trigger) == key(&new.trigger);
         self.refuse(&table, &[(key(&new.trigger), !is_the_same_kind)]);
+        self.refuse(&table, &[("isolation", *isolation != new.isolation)]);
+        // Its process was told when it started.
+        let told = [
+            ("flags", *flags != new.flags),
+            ("secrets", *secrets != new.secrets),
+            ("egress", *egress != new.egress),
+        ];
+        if isolation.is_some() {
+            self.refuse(&table, &told);
+        }
         let times = (*timeout, *idle_timeout);
         let new_times = (new.limits.timeout, new.limits.idle_timeout);
         self.change(

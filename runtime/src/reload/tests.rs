@@ -179,6 +179,39 @@ fn what_a_start_opens_needs_one() {
 }
 
 #[test]
+fn an_isolated_function_needs_a_start_for_what_its_process_was_told() {
+    let isolated = MANIFEST.replacen("concurrency = 2", "isolation = \"process\"", 1);
+    for (old, new, refused) in [
+        (
+            "isolation = \"process\"",
+            "",
+            &["[functions.ask] isolation"][..],
+        ),
+        (
+            "isolation = \"process\"",
+            "isolation = { memory = \"512MiB\" }",
+            &["[functions.ask] isolation"],
+        ),
+        (
+            "http       = {}",
+            "http = {}\nflags = { loud = true }",
+            &["[functions.ask] flags"],
+        ),
+        ("http       = {}", "http = {}\nmax_body = \"1KiB\"", &[]),
+    ] {
+        let opened = Opened {
+            secrets: &[("KEY".to_owned(), Secret::new("a value".to_owned()))]
+                .into_iter()
+                .collect(),
+            accounts: false,
+        };
+        let new = parsed(&isolated.replacen(old, new, 1));
+        let found = Difference::between(&parsed(&isolated), &new, &opened);
+        assert_eq!(found.refused, refused);
+    }
+}
+
+#[test]
 fn everything_that_needs_a_restart_is_told_at_once() {
     let new = edited("1MiB", "2MiB\"\nquota_per_user = \"1GiB");
     let new = Manifest {

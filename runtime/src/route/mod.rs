@@ -11,10 +11,10 @@
 //! | `/{name}[/…]` | what follows the name |
 //! | `/{project}/{region}/{name}[/…]` | what follows the name |
 //!
-//! They are tried in this order; a rewrite to a file only stands in for a 404. Escapes, slashes and the query reach the function untouched;
-//! duplicate slashes are passed over only where a function's name is expected (the SDK of the web
-//! makes `//name` from a base URL that ends in a slash). Nothing is ever redirected: a redirected
-//! POST arrives as a GET.
+//! They are tried in this order; a rewrite to a file only stands in for a 404. Escapes, slashes and the
+//! query reach the function untouched; duplicate slashes are passed over only where a function's name is
+//! expected (the SDK of the web makes `//name` from a base URL that ends in a slash). Nothing is ever
+//! redirected: a redirected POST arrives as a GET.
 
 mod path;
 mod rewrites;
@@ -27,6 +27,7 @@ use std::sync::Arc;
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
 use manifest::{FunctionSpec, Manifest, Trigger};
+use serde::{Deserialize, Serialize};
 
 use self::path::{leading_slash_once, segment};
 use self::rewrites::{Rewrites, Target};
@@ -83,7 +84,7 @@ pub(crate) enum SeenPath {
 }
 
 /// The `{name}` segments of an explicit route, still percent-encoded.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Parameters {
     pattern: Option<Arc<str>>,
     values: Vec<(String, String)>,

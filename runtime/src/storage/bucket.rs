@@ -114,7 +114,7 @@ impl Bucket {
     /// The object's place below the disk's base path, as far as it has plain names:
     /// `{root}/{owner}/{path}`.
     pub fn key(&self, owner: &str, path: &str) -> String {
-        format!("{}/{owner}/{path}", self.0.spec.root)
+        format!("{}/{}/{path}", self.0.spec.root, owner_segment(owner))
     }
 
     /// Starts an upload. An object of that name stays as it is until [`Upload::finish`].

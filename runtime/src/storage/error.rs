@@ -31,6 +31,9 @@ pub enum StorageError {
     /// `declared`, `received`: bytes. The object would be longer or shorter than its sender said.
     #[error("{declared} bytes were declared and {received} came")]
     LengthMismatch { declared: u64, received: u64 },
+    /// The bytes are not those whose hash their sender gave.
+    #[error("the bytes have another MD5 than was said")]
+    ChecksumMismatch,
     /// Another request went on with the upload session.
     #[error("another request has taken the session over")]
     Superseded,
@@ -117,6 +120,10 @@ impl From<StorageError> for Error {
                 ErrorCode::InvalidArgument,
                 "The upload is not as long as was declared",
             ),
+            StorageError::ChecksumMismatch => Self::new(
+                ErrorCode::InvalidArgument,
+                "The bytes have another MD5 than was said",
+            ),
             StorageError::Superseded => Self::new(
                 ErrorCode::Aborted,
                 "Another request goes on with the upload",
@@ -153,6 +160,7 @@ mod tests {
     #[test]
     fn a_caller_reads_a_fixed_text_and_never_the_cause() {
         let secret = || io::Error::other("/data/user_chunks/U1");
+        let errno = |code| io::Error::from_raw_os_error(code).into();
         for (error, status, message) in [
             (StorageError::InvalidName, 400, "Invalid object name"),
             (
@@ -165,16 +173,8 @@ mod tests {
                 413,
                 "The storage quota is used up",
             ),
-            (
-                io::Error::from_raw_os_error(nix::libc::ENOSPC).into(),
-                507,
-                "The storage is full",
-            ),
-            (
-                io::Error::from_raw_os_error(nix::libc::EDQUOT).into(),
-                507,
-                "The storage is full",
-            ),
+            (errno(nix::libc::ENOSPC), 507, "The storage is full"),
+            (errno(nix::libc::EDQUOT), 507, "The storage is full"),
             (
                 StorageError::OffsetMismatch { received: 7 },
                 400,
@@ -187,6 +187,11 @@ mod tests {
                 },
                 400,
                 "The upload is not as long as was declared",
+            ),
+            (
+                StorageError::ChecksumMismatch,
+                400,
+                "The bytes have another MD5 than was said",
             ),
             (
                 StorageError::Superseded,

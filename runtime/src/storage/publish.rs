@@ -23,6 +23,15 @@ pub(super) struct Sealed {
     pub(super) session: Option<String>,
 }
 
+/// # Errors
+/// [`StorageError::ChecksumMismatch`]
+pub(super) fn check(content: &Content, options: &PutOptions) -> Result<(), StorageError> {
+    match options.md5 {
+        Some(said) if said != content.md5 => Err(StorageError::ChecksumMismatch),
+        _ => Ok(()),
+    }
+}
+
 pub(super) async fn publish(
     bucket: Arc<BucketState>,
     name: ObjectName,

@@ -27,6 +27,11 @@ impl ObjectReader {
         }
     }
 
+    /// Bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// The bytes of `range`, as far as the object has them, in blocks of 256 KiB. One block is read
     /// ahead; a block that was dropped by then is filled again instead of a new one.
     pub fn read_range(

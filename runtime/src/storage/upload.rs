@@ -83,9 +83,11 @@ impl Upload {
         let running = self.running.ok_or(StorageError::Aborted)?;
         uninterrupted(async move {
             let (file, measures) = running.pass_on().await?.end().await?;
+            let content = measures.content();
+            publish::check(&content, &self.options)?;
             let sealed = Sealed {
                 file,
-                content: measures.content(),
+                content,
                 session: None,
             };
             let object =

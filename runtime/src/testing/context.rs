@@ -44,7 +44,8 @@ impl Context {
         let code = code.with_context(|| format!("the registry has no {function}"))?;
         let entry = Entry::new(spec, code.clone());
         let config = config(&folder, &Environment::default())?;
-        let backends = open::backends(registry, &config, &manifest, &Handle::current()).await?;
+        let (_, backends) =
+            open::backends(registry, &config, &manifest, &Handle::current()).await?;
         let principal = |uid: &str| {
             Arc::new(Principal {
                 uid: uid.to_owned(),

@@ -26,7 +26,8 @@ pub struct TestServer {
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<()>>,
     runtimes: Option<Runtimes>,
-    app: Arc<App>,
+    /// `None` once it is killed: whoever holds it holds the disk.
+    app: Option<Arc<App>>,
     manifest_folder: PathBuf,
     folder: Arc<Folder>,
 }
@@ -89,7 +90,7 @@ impl TestServer {
             stop: Some(stop),
             served: Some(served),
             runtimes: Some(runtimes),
-            app,
+            app: Some(app),
             manifest_folder: config.manifest_folder,
             folder,
         })
@@ -122,7 +123,8 @@ impl TestServer {
         let parsed = manifest::parse(manifest);
         let report = || manifest::render(&parsed.faults, "manifest.toml", manifest);
         let manifest = parsed.manifest.clone().with_context(report)?;
-        reload::replace(&self.app, &self.manifest_folder, manifest)?;
+        let app = self.app.as_ref().context("the server runs")?;
+        reload::replace(app, &self.manifest_folder, manifest)?;
         Ok(())
     }
 
@@ -145,6 +147,7 @@ impl TestServer {
     /// As [`TestServer::start`].
     pub async fn restart(mut self, registry: &Registry) -> anyhow::Result<Self> {
         let folder = self.folder.clone();
+        drop(self.app.take());
         if let Some(runtimes) = self.runtimes.take() {
             let killed = tokio::task::spawn_blocking(move || {
                 runtimes.functions.shutdown_timeout(LAST_BREATH);

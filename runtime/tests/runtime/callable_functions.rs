@@ -32,6 +32,7 @@ pub(crate) fn registry() -> Registry {
         .function("count", callable(count))
         .function("one", callable(count))
         .function("brief", callable(count))
+        .function("rare", callable(echo))
         .function("pieces", HttpFunction::into_function(pieces))
 }
 

@@ -119,6 +119,7 @@ async fn every_failure_of_a_streamed_call_is_one_event_of_a_200() {
         ("INVALID_ARGUMENT", call("/shift", json!(1))),
         ("INTERNAL", call("/echo", json!({"@type": "unknown"}))),
         ("UNAUTHENTICATED", call("/guarded", json!(1))),
+        ("UNAUTHENTICATED", call("/attested", json!(1))),
         (
             "UNAUTHENTICATED",
             call("/echo", json!(1)).bearer_auth("garbage"),
@@ -146,6 +147,18 @@ async fn every_failure_of_a_streamed_call_is_one_event_of_a_200() {
         assert_eq!(events[0].0, "error");
         assert_eq!(events[0].1["status"], status, "{events:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_calls_too_often_is_told_by_an_event() {
+    let server = server().await;
+    let first = streamed(&server, "/rare", &json!(1)).send().await.unwrap();
+    assert_eq!(rest(first).await.last().unwrap().0, "result");
+    let refused = streamed(&server, "/rare", &json!(1)).send().await.unwrap();
+    assert_eq!(refused.status(), 200);
+    let events = rest(refused).await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].1["status"], "RESOURCE_EXHAUSTED");
 }
 
 #[tokio::test(flavor = "multi_thread")]

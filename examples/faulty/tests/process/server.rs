@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use reqwest::{Method, RequestBuilder};
 use runtime::testing::http_client;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -14,6 +15,8 @@ use tokio::time::timeout;
 
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Of whoever sends events or reads the metrics.
+pub(crate) const TOKEN: &str = "the token of these tests";
 const LISTENING: &str = "listening on http://";
 
 /// Killed when it is dropped.
@@ -33,6 +36,10 @@ impl Server {
             .env("HOST", "127.0.0.1")
             .env("PORT", "0")
             .env("RENDER_DISK_BASE_PATH", folder.path().join("disk"))
+            .env("ADMIN_TOKEN", TOKEN)
+            .env("EVENT_TOKEN", TOKEN)
+            .env("OWN", "a secret of its own")
+            .env("OTHER", "another's secret")
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -56,14 +63,36 @@ impl Server {
 
     /// The status of `GET path`, on a connection of its own.
     pub(crate) async fn get(&self, path: &str) -> u16 {
-        let url = format!("http://{}{path}", self.address);
-        let call = timeout(PATIENCE, http_client().get(url).send());
-        call.await.expect("it hangs").unwrap().status().as_u16()
+        self.send(Method::GET, path, |call| call).await.0
+    }
+
+    /// Status and body of a call, on a connection of its own.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        prepare: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> (u16, String) {
+        let call = http_client().request(method, self.url(path));
+        let answer = async {
+            let response = prepare(call).send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        };
+        timeout(PATIENCE, answer).await.expect("it hangs")
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
     }
 
     /// Sends `GET path` and waits for nothing.
     pub(crate) fn begin(&self, path: &str) {
-        let call = http_client().get(format!("http://{}{path}", self.address));
+        let call = http_client().get(self.url(path));
         tokio::spawn(call.send());
     }
 

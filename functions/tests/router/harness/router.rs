@@ -24,6 +24,8 @@ pub(crate) struct Launch {
     arguments: &'static [&'static str],
     environment: Vec<(String, String)>,
     manifest: String,
+    /// Of hosting's index.html, when there is hosting.
+    page: Option<&'static str>,
     engine: Engine,
     database: Option<Database>,
 }
@@ -35,6 +37,7 @@ impl Launch {
             arguments: &["serve"],
             environment: Vec::new(),
             manifest: manifest::text(),
+            page: None,
             engine: Engine::Sqlite,
             database: None,
         }
@@ -65,6 +68,13 @@ impl Launch {
     /// Serves under an edited copy of the manifest: `key = value` in `[section]`.
     pub(crate) fn set(mut self, section: &str, key: &str, value: &str) -> Self {
         self.manifest = manifest::set(&self.manifest, section, key, value);
+        self
+    }
+
+    /// Shows the files of a folder `public` beside the manifest: index.html with this content.
+    pub(crate) fn hosting(mut self, page: &'static str) -> Self {
+        self.manifest.push_str("\n[hosting]\npublic = \"public\"\n");
+        self.page = Some(page);
         self
     }
 
@@ -117,6 +127,11 @@ impl Launch {
     fn command(&self, folder: &TempDir, keys: &KeyServer) -> Command {
         let written = folder.path().join("edited-manifest.toml");
         std::fs::write(&written, &self.manifest).expect("a copy of the manifest");
+        if let Some(page) = self.page {
+            let public = folder.path().join("public");
+            std::fs::create_dir_all(&public).expect("a folder");
+            std::fs::write(public.join("index.html"), page).expect("a page");
+        }
         let mut command = Command::new(env!("CARGO_BIN_EXE_router"));
         command
             .args(self.arguments)

@@ -6,9 +6,10 @@ use std::fs;
 use serde_json::json;
 
 use super::TARGETS;
+use crate::harness::event::EVENT_TOKEN;
 use crate::harness::provider::{API_KEY, Answer};
 use crate::harness::router::upload_url;
-use crate::harness::{self, Engine, KeyServer, Launch, Provider, Reply, Router, Token, form};
+use crate::harness::{self, Call, Engine, KeyServer, Launch, Provider, Reply, Router, Token, form};
 use crate::storage_v0::{media, multipart, objects, signed_in};
 
 /// What only the inside says: of the system, its files, statements and libraries; in lower case.
@@ -51,6 +52,35 @@ const INSIDE: [&str; 36] = [
     "127.0.0.1:",
 ];
 
+/// One that is understood, and many that are not.
+const BODIES: [(&str, &str); 7] = [
+    (
+        "application/json",
+        "{\"message\": \"ping\", \"data\": {\"text\": \"ping\"}}",
+    ),
+    ("application/json", "{\"message\": 1, "),
+    (
+        "application/json",
+        "{\"message\": {\"a\": []}, \"data\": 7, \"filename\": 1}",
+    ),
+    (
+        "multipart/form-data; boundary=x",
+        "--x\r\ncontent-disposition: nonsense",
+    ),
+    ("multipart/related; boundary=x", "--x\r\n\r\n{\r\n--x--"),
+    ("application/cloudevents+json", "{\"specversion\": \"1.0\""),
+    ("text/plain", "\0"),
+];
+
+const WRONG_TARGETS: [&str; 6] = [
+    "/%",
+    "/%ff",
+    "//",
+    "/v0/b/%zz/o/%zz",
+    "/v0/b/x/o",
+    "/api/v1/chunks/download_chunk/%/%",
+];
+
 /// Every answer of the tour that refuses something.
 struct Tour {
     /// Of the fault that is made at the moment.
@@ -68,7 +98,6 @@ impl Tour {
         let folder = router.folder().to_str().unwrap().to_lowercase();
         let headers = format!("{:?}", reply.headers);
         for text in [reply.text().to_lowercase(), headers.to_lowercase()] {
-            // Where a list goes on is no secret: the address is the one that the client wrote.
             let told = INSIDE
                 .iter()
                 .copied()
@@ -78,99 +107,58 @@ impl Tour {
         }
     }
 
+    async fn send(&mut self, router: &Router, call: Call) {
+        let reply = call.send().await;
+        self.saw(router, &reply);
+    }
+
     /// Everything that can be asked, in its usual form and in forms that are wrong.
     async fn ask(&mut self, router: &Router) {
         let token = Token::of("U1").signed();
         for (method, target) in TARGETS {
-            for (media_type, body) in [
-                (
-                    "application/json",
-                    json!({"message": "ping", "data": {"text": "ping"}}).to_string(),
-                ),
-                ("application/json", "{\"message\": 1, ".to_owned()),
-                (
-                    "application/json",
-                    "{\"message\": {\"a\": []}, \"data\": 7, \"filename\": 1}".to_owned(),
-                ),
-                (
-                    "multipart/form-data; boundary=x",
-                    "--x\r\ncontent-disposition: nonsense".to_owned(),
-                ),
-                (
-                    "multipart/related; boundary=x",
-                    "--x\r\n\r\n{\r\n--x--".to_owned(),
-                ),
-                (
-                    "application/cloudevents+json",
-                    "{\"specversion\": \"1.0\"".to_owned(),
-                ),
-                ("text/plain", "\u{0}".to_owned()),
-            ] {
-                let call = router
-                    .call(method, target)
-                    .header("content-type", media_type);
-                self.saw(router, &call.body(body.clone()).send().await);
-                let call = router
-                    .call(method, target)
-                    .header("content-type", media_type);
-                self.saw(router, &call.bearer(&token).body(body.clone()).send().await);
-                let call = router
-                    .call(method, target)
-                    .header("content-type", media_type);
-                let sender = call.bearer(harness::event::EVENT_TOKEN);
-                self.saw(router, &sender.body(body).send().await);
+            let call = || router.call(method, target);
+            for (media_type, body) in BODIES {
+                let call = || call().header("content-type", media_type).body(body);
+                self.send(router, call()).await;
+                self.send(router, call().bearer(&token)).await;
+                self.send(router, call().bearer(EVENT_TOKEN)).await;
             }
-            let zipped = router
-                .call(method, target)
-                .header("content-encoding", "gzip");
-            self.saw(router, &zipped.bearer(&token).body("x").send().await);
-            let large = router
-                .call(method, target)
-                .header("content-length", "99999999999");
-            self.saw(router, &large.bearer(&token).body("").send().await);
+            let zipped = call().header("content-encoding", "gzip").body("x");
+            self.send(router, zipped.bearer(&token)).await;
+            let large = call().header("content-length", "99999999999").body("");
+            self.send(router, large.bearer(&token)).await;
         }
-        for target in [
-            "/%",
-            "/%ff",
-            "//",
-            "/v0/b/%zz/o/%zz",
-            "/v0/b/x/o",
-            "/api/v1/chunks/download_chunk/%/%",
-        ] {
-            self.saw(router, &router.get(target).bearer(&token).send().await);
+        for target in WRONG_TARGETS {
+            self.send(router, router.get(target).bearer(&token)).await;
         }
-        for (uid, signed) in [("U1", &token), ("U2", &Token::of("U2").signed())] {
-            self.saw(router, &router.upload(uid, signed, "a.webm", b"x").await);
-            self.saw(router, &router.upload(uid, &token, "../x", b"x").await);
-            self.saw(router, &router.download(uid, signed, "a.webm").await);
-            let name = format!("user_uploads/{uid}/b/c");
-            let call = multipart(router, &name, &json!({}), b"x");
-            self.saw(router, &signed_in(call, "U1").send().await);
-            self.saw(
-                router,
-                &signed_in(router.get(&media(&name)), "U1").send().await,
-            );
-            let list = format!(
-                "{}?prefix=user_uploads/{uid}/&pageToken=nonsense",
-                objects()
-            );
-            self.saw(router, &signed_in(router.get(&list), "U1").send().await);
-            self.saw(
-                router,
-                &router.call("DELETE", &upload_url(uid)).send().await,
-            );
+        for uid in ["U1", "U2"] {
+            self.ask_for_objects(router, uid).await;
         }
         self.saw(router, &router.sync(&token).await);
         self.saw(router, &router.sync("nonsense").await);
-        self.saw(
-            router,
-            &router
-                .post(&upload_url("U1"))
-                .form(form::part("x", None, b"x"))
-                .bearer(&token)
-                .send()
-                .await,
+    }
+
+    /// As their owner, and as somebody else.
+    async fn ask_for_objects(&mut self, router: &Router, uid: &str) {
+        let (owner, other) = (Token::of(uid).signed(), Token::of("U1").signed());
+        let name = format!("user_uploads/{uid}/b/c");
+        let list = format!(
+            "{}?prefix=user_uploads/{uid}/&pageToken=nonsense",
+            objects()
         );
+        self.saw(router, &router.upload(uid, &owner, "a.webm", b"x").await);
+        self.saw(router, &router.upload(uid, &other, "../x", b"x").await);
+        self.saw(router, &router.download(uid, &owner, "a.webm").await);
+        let call = multipart(router, &name, &json!({}), b"x");
+        self.send(router, signed_in(call, "U1")).await;
+        for target in [media(&name), list] {
+            self.send(router, signed_in(router.get(&target), "U1"))
+                .await;
+        }
+        let url = upload_url(uid);
+        self.send(router, router.call("DELETE", &url)).await;
+        let nameless = router.post(&url).form(form::part("x", None, b"x"));
+        self.send(router, nameless.bearer(&other)).await;
     }
 }
 

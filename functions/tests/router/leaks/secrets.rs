@@ -60,7 +60,7 @@ async fn capabilities(router: &Router) -> Vec<String> {
     assert_eq!(router.get(&target).send().await.status, 200);
     let revoke = format!("{}?delete_token={download}", object(name));
     assert_eq!(send(router.post(&revoke)).await.status, 200);
-    assert_eq!(router.get(&target).send().await.status, 401);
+    assert_eq!(router.get(&target).send().await.status, 403);
 
     let start = router.post(&format!("{}?name={name}", objects()));
     let start = start.header("x-goog-upload-protocol", "resumable");

@@ -5,6 +5,7 @@
 
 mod aliases;
 mod corpus;
+mod hosting;
 mod links;
 mod readers;
 mod writers;
@@ -14,7 +15,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use crate::harness::{Reply, Router, Token};
+use crate::harness::{Launch, Reply, Router, Token};
 
 /// What no answer may contain.
 const CANARY: &str = "the canary sings";
@@ -29,7 +30,11 @@ struct Aviary {
 
 impl Aviary {
     async fn start() -> Self {
-        let router = Router::start().await;
+        Self::over(Launch::new()).await
+    }
+
+    async fn over(launch: Launch) -> Self {
+        let router = launch.start().await;
         assert_ne!(
             user_of(&router),
             0,

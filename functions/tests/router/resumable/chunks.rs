@@ -1,8 +1,10 @@
 //! Which bytes of which request become the object, whatever happened on the way.
 
+use serde_json::json;
+
 use super::{
     BLOCK, NAME, chunk, command, content, finished, must_be_active, must_hold, query, standing,
-    stands, start,
+    stands, start, start_call, target,
 };
 use crate::harness::{Router, Wire, eventually};
 use crate::storage_v0::{object, refusal, send};
@@ -84,6 +86,30 @@ async fn an_upload_of_another_length_than_declared_is_not_finished() {
     assert_eq!(send(router.get(&object(NAME))).await.status, 404);
     let reply = chunk(&router, &target, "upload, finalize", BLOCK, &file[BLOCK..]).await;
     finished(&reply, file.len());
+}
+
+#[tokio::test]
+async fn an_upload_of_other_bytes_than_were_meant_is_over() {
+    let router = Router::start().await;
+    for (md5, status) in [
+        ("XUFAKrxLKna5cZ2REBfFkg==", 200),
+        ("1B2M2Y8AsgTpgAmY7PhCfg==", 400),
+    ] {
+        let said = json!({"md5Hash": md5}).to_string();
+        let reply = send(start_call(&router, Some(5)).body(said)).await;
+        let target = target(&router, reply.header("x-goog-upload-url"));
+        let reply = chunk(&router, &target, "upload, finalize", 0, b"hello").await;
+        assert_eq!(reply.status, status, "{reply:?}");
+        let state = if status == 200 { "final" } else { "cancelled" };
+        assert_eq!(reply.header("x-goog-upload-status"), state);
+        assert_eq!(query(&router, &target).await.0, state);
+    }
+    assert_eq!(router.ledger("SELECT kind FROM events").len(), 1);
+    refusal(
+        &send(start_call(&router, None).body(r#"{"md5Hash":"x"}"#)).await,
+        400,
+    );
+    router.nothing_staged().await;
 }
 
 #[tokio::test]

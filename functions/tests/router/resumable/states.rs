@@ -29,6 +29,39 @@ async fn the_last_answer_is_given_again() {
     assert_eq!(finalized.len(), 1, "{finalized:?}");
 }
 
+/// A connection ends while the server makes the object, and the SDK sends the last chunk again at once.
+#[tokio::test]
+async fn a_last_chunk_that_comes_again_meanwhile_finds_the_upload_finished() {
+    let router = Router::start().await;
+    let file = content(8 * BLOCK + 5);
+    let target = start(&router, Some(file.len())).await;
+    chunk(&router, &target, "upload", 0, &file[..8 * BLOCK]).await;
+    let last = || {
+        chunk(
+            &router,
+            &target,
+            "upload, finalize",
+            8 * BLOCK,
+            &file[8 * BLOCK..],
+        )
+    };
+    let replies = futures_util::future::join_all((0..8).map(|_| last())).await;
+    let made: Vec<_> = replies
+        .iter()
+        .filter(|reply| reply.status == 200)
+        .map(|reply| finished(reply, file.len()))
+        .collect();
+    assert!(!made.is_empty());
+    assert!(made.iter().all(|answer| *answer == made[0]), "{made:?}");
+    // Whoever was sent away was overtaken before there was an object, and can ask.
+    for reply in replies.iter().filter(|reply| reply.status != 200) {
+        refusal(reply, 409);
+        assert_eq!(standing(reply).0, "active");
+    }
+    assert_eq!(router.ledger("SELECT kind FROM events").len(), 1);
+    must_hold(&router, &file).await;
+}
+
 #[tokio::test]
 async fn a_finished_upload_takes_nothing_more_and_is_not_cancelled() {
     let router = Router::start().await;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{media, multipart, object, objects, refusal, send, signed_in, upload};
+use super::{escaped, media, multipart, object, objects, refusal, send, signed_in, upload};
 use crate::harness::{Answer, Call, Launch, ORIGIN, Router, Token};
 
 const NAME: &str = "user_uploads/U1/a.txt";
@@ -144,6 +144,7 @@ async fn a_full_disk_may_be_tried_again() {
 }
 
 const RULES: &str = r#"[
+    { objects = "public/**", read = "anyone", write = "signed_in" },
     { objects = "user_uploads/{uid}/public/**", read = "anyone", write = "signed_in" },
     { objects = "user_uploads/{uid}/**", read = "signed_in", write = "owner" },
 ]"#;
@@ -175,24 +176,43 @@ async fn the_rules_of_the_manifest_hold_for_every_interface() {
 }
 
 #[tokio::test]
+async fn a_rule_for_one_file_holds_for_every_interface() {
+    let rules = r#"[
+        { objects = "user_uploads/{uid}/avatar.png", read = "anyone", write = "owner" },
+        { objects = "user_uploads/{uid}/**", read = "owner", write = "owner" },
+    ]"#;
+    let launch = Launch::new().set("buckets.chunks", "access", &rules.replace('\n', " "));
+    let router = launch.start().await;
+    for name in ["avatar.png", "a.txt"] {
+        upload(&router, &format!("user_uploads/U1/{name}"), json!({}), b"x").await;
+    }
+    let path = "/api/v1/chunks/download_chunk/U1";
+    for (name, status) in [("avatar.png", 200), ("a.txt", 401), ("absent", 401)] {
+        let seed = router.get(&format!("{path}/{name}")).send().await;
+        let v0 = media(&format!("user_uploads/U1/{name}"));
+        let v0 = router.get(&v0).send().await;
+        assert_eq!((seed.status, v0.status), (status, status), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_anyone_may_read_takes_no_token_and_no_bad_one() {
     let rules = RULES.replace('\n', " ");
     let launch = Launch::new().set("buckets.chunks", "access", &rules);
     let router = launch.start().await;
-    let public = "user_uploads/U1/public/logo.svg";
-    upload(&router, public, json!({}), b"<svg/>").await;
-    let list = format!(
-        "{}?prefix=user_uploads%2FU1%2Fpublic%2F&delimiter=%2F",
-        objects()
-    );
-    for target in [object(public), media(public), list] {
-        let reply = router.get(&target).send().await;
-        assert_eq!(reply.status, 200, "{reply:?}");
-        let reply = router.get(&target).bearer("garbage").send().await;
-        refusal(&reply, 401);
+    for folder in ["user_uploads/U1/public/", "public/"] {
+        let public = &format!("{folder}logo.svg");
+        upload(&router, public, json!({}), b"<svg/>").await;
+        let list = format!("{}?prefix={}&delimiter=%2F", objects(), escaped(folder));
+        for target in [object(public), media(public), list] {
+            let reply = router.get(&target).send().await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+            let reply = router.get(&target).bearer("garbage").send().await;
+            refusal(&reply, 401);
+        }
+        let write = multipart(&router, public, &json!({}), b"x");
+        refusal(&write.send().await, 401);
     }
-    let write = multipart(&router, public, &json!({}), b"x");
-    refusal(&write.send().await, 401);
     refusal(
         &send(router.get(&format!("{}?prefix=", objects()))).await,
         403,

@@ -112,6 +112,23 @@ async fn a_broken_form_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn bytes_with_another_hash_than_was_said_become_no_object() {
+    let router = Router::start().await;
+    for md5 in [
+        "1B2M2Y8AsgTpgAmY7PhCfg==",
+        "5d41402abc4b2a76b9719d911017c592",
+        "x",
+    ] {
+        let said = json!({"md5Hash": md5});
+        refusal(&send(multipart(&router, NAME, &said, b"hello")).await, 400);
+    }
+    assert_eq!(send(router.get(&object(NAME))).await.status, 404);
+    router.nothing_staged().await;
+    let said = json!({"md5Hash": "XUFAKrxLKna5cZ2REBfFkg=="});
+    upload(&router, NAME, said, b"hello").await;
+}
+
+#[tokio::test]
 async fn bytes_alone_are_an_upload_too() {
     let router = Router::start().await;
     let target = format!("{}?name={}", objects(), escaped(NAME));

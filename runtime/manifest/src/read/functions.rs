@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::limits::{self, CorsChoice, Defaults};
 use super::proofs::{self, Proofs};
 use super::trigger;
-use super::{Defined, TriggerKind, auth, choice, egress, rate, resolve, senders};
+use super::{Defined, TriggerKind, auth, choice, egress, isolation, rate, resolve, senders};
 use crate::fault::{Code, Faults};
 use crate::literal::shown;
 use crate::model::{
@@ -15,7 +15,7 @@ use crate::names;
 use crate::reader::{Table, Text};
 use crate::spelling::one_of;
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "http",
     "callable",
     "storage",
@@ -39,6 +39,7 @@ const KEYS: [&str; 23] = [
     "examples",
     "retry",
     "senders",
+    "isolation",
 ];
 
 const BY_REQUEST: &[TriggerKind] = &[TriggerKind::Http, TriggerKind::Callable, TriggerKind::Event];
@@ -46,7 +47,7 @@ const BY_APP: &[TriggerKind] = &[TriggerKind::Http, TriggerKind::Callable];
 const BY_EVENT: &[TriggerKind] = &[TriggerKind::Storage, TriggerKind::Event];
 
 /// The keys that not every kind of trigger gives a meaning to.
-const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 10] = [
+const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 11] = [
     ("auth", BY_REQUEST),
     ("public", BY_REQUEST),
     ("app_check", BY_APP),
@@ -58,6 +59,8 @@ const KEYS_OF_SOME_TRIGGERS: [(&str, &[TriggerKind]); 10] = [
     ("error_format", &[TriggerKind::Http, TriggerKind::Event]),
     ("retry", BY_EVENT),
     ("senders", BY_EVENT),
+    // A storage function is about a bucket, which only the router's process has.
+    ("isolation", BY_REQUEST),
 ];
 
 const ERROR_FORMATS: [(&str, ErrorFormat); 5] = [
@@ -153,6 +156,7 @@ fn read_spec(
         &ERROR_FORMATS,
         faults,
     );
+    let isolation = isolation::read(table, faults);
     let enabled = table.boolean("enabled", faults);
     let examples = table.texts("examples", faults).unwrap_or_default();
 
@@ -178,6 +182,7 @@ fn read_spec(
         error_format: error_format.unwrap_or(ErrorFormat::Firebase),
         rate_limit: callers.rate_limit,
         flags,
+        isolation,
         enabled: enabled.unwrap_or(true),
         examples: owned(&examples),
     })

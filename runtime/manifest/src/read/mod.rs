@@ -8,6 +8,7 @@ mod cors;
 mod egress;
 mod functions;
 mod hosting;
+mod isolation;
 mod limits;
 mod proofs;
 mod rate;
@@ -17,6 +18,7 @@ mod trigger;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
@@ -181,6 +183,7 @@ fn read_document(document: &Table<'_>, mut faults: Faults<'_>) -> Read {
     let manifest = project
         .filter(|_| !faults.any_error())
         .map(|project| Manifest {
+            text: Arc::default(),
             project,
             default_cors: defaults.cors.as_ref().and_then(limits::CorsChoice::policy),
             buckets: complete(buckets),

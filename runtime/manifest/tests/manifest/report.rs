@@ -24,7 +24,7 @@ error[E001]: unknown key `timout`: did you mean `timeout`?
 15 | timout = "60s"
    | ^^^^^^
    |
-   = help: the keys of [functions.f] are `http`, `callable`, `storage`, `event`, `aliases`, `auth`, `public`, `app_check`, `check_revoked`, `cors`, `timeout`, `max_body`, `concurrency`, `rate_limit`, `flags`, `secrets`, `egress`, `bucket`, `error_format`, `enabled`, `examples`, `retry` and `senders`
+   = help: the keys of [functions.f] are `http`, `callable`, `storage`, `event`, `aliases`, `auth`, `public`, `app_check`, `check_revoked`, `cors`, `timeout`, `max_body`, `concurrency`, `rate_limit`, `flags`, `secrets`, `egress`, `bucket`, `error_format`, `enabled`, `examples`, `retry`, `senders` and `isolation`
 
 manifest.toml: 1 error, 1 warning"#;
     assert_eq!(report, expected);

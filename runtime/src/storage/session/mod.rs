@@ -182,11 +182,20 @@ impl UploadSession {
     /// Makes the object of the bytes that were received: when this returns, it is durable. A session
     /// that is finished answers with the same object again. Once polled it runs to its end, even if
     /// the future is dropped; after an error it can be tried again, unless the session has ended.
+    ///
+    /// # Errors
+    /// [`StorageError::ChecksumMismatch`] ends the session: no request makes these bytes the right ones.
     pub async fn finish(&self) -> Result<Object, StorageError> {
         let this = self.clone();
         uninterrupted(async move {
             match this.live().await {
-                Ok(live) => this.publish(&live).await,
+                Ok(live) => {
+                    let made = this.clone().publish(&live).await;
+                    if let Err(StorageError::ChecksumMismatch) = made {
+                        ending::cancel(&this.bucket, &this.row.id).await?;
+                    }
+                    made
+                }
                 Err(StorageError::SessionFinished) => this.outcome().await,
                 Err(error) => Err(error),
             }
@@ -194,18 +203,19 @@ impl UploadSession {
         .await
     }
 
-    /// Ends the session without an object. One that is cancelled already is fine.
+    /// Ends the session without an object. Returns whether it was active until now: of several who
+    /// cancel it, one is told so.
     ///
     /// # Errors
     /// [`StorageError::SessionFinished`]
-    pub async fn cancel(&self) -> Result<(), StorageError> {
+    pub async fn cancel(&self) -> Result<bool, StorageError> {
         let this = self.clone();
         uninterrupted(async move {
             if ending::cancel(&this.bucket, &this.row.id).await? {
-                return Ok(());
+                return Ok(true);
             }
             match this.ended().await? {
-                StorageError::SessionCancelled => Ok(()),
+                StorageError::SessionCancelled => Ok(false),
                 error => Err(error),
             }
         })
@@ -254,9 +264,11 @@ impl UploadSession {
         progress.settle(bucket, Tail::Dropped).await?;
         progress.check_whole()?;
         let (file, measures) = progress.seal(bucket).await?;
+        let content = measures.content();
+        publish::check(&content, &row.options)?;
         let sealed = Sealed {
             file,
-            content: measures.content(),
+            content,
             session: Some(row.id.clone()),
         };
         let place = Place::of(&row.name, &bucket.spec.object_name);

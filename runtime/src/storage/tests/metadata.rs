@@ -38,6 +38,7 @@ fn options() -> PutOptions {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
         content_length: None,
+        md5: None,
     }
 }
 

@@ -60,6 +60,24 @@ async fn an_object_lies_where_the_former_server_put_it() {
 }
 
 #[tokio::test]
+async fn bytes_that_are_not_those_that_were_meant_become_no_object() {
+    let disk = Disk::new();
+    let bucket = disk.open().await;
+    put(&bucket, "U1/a", &"old".into()).await.unwrap();
+    let options = PutOptions {
+        md5: Some([0; 16]),
+        ..PutOptions::default()
+    };
+    let mut upload = bucket.put(name("U1/a"), options).await.unwrap();
+    upload.write("new".into()).await.unwrap();
+    let made = upload.finish().await;
+    assert!(matches!(made, Err(StorageError::ChecksumMismatch)));
+    disk.nothing_staged().await;
+    let (_, bytes) = get(&bucket, "U1/a").await.unwrap();
+    assert_eq!(bytes, "old");
+}
+
+#[tokio::test]
 async fn an_interrupted_upload_leaves_nothing() {
     let disk = Disk::new();
     let bucket = disk.open().await;

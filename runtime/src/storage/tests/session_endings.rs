@@ -109,8 +109,8 @@ async fn a_cancelled_session_leaves_nothing_and_stays_cancelled() {
     let session = start_session(&bucket, "U1/a", None).await;
     let mut writer = session.append(0).await.unwrap();
     writer.write(pattern(2 * BLOCK)).await.unwrap();
-    session.cancel().await.unwrap();
-    session.cancel().await.unwrap();
+    assert!(session.cancel().await.unwrap());
+    assert!(!session.cancel().await.unwrap());
     assert!(disk.staged().is_empty());
     assert!(writer.write("more".into()).await.is_err());
     assert!(writer.finish().await.is_err());
@@ -120,6 +120,39 @@ async fn a_cancelled_session_leaves_nothing_and_stays_cancelled() {
     let state = again(&bucket, &session).await.state().clone();
     assert_eq!(state, SessionState::Cancelled);
     assert!(bucket.head(&name("U1/a")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_session_whose_bytes_are_not_those_that_were_meant_is_cancelled() {
+    let disk = Disk::new();
+    let mut bucket = disk.open().await;
+    let bytes = pattern(BLOCK + 5);
+    let md5: [u8; 16] = <md5::Md5 as md5::Digest>::digest(&bytes).into();
+    for (path, said) in [("U1/right", md5), ("U1/wrong", [0; 16])] {
+        let options = PutOptions {
+            md5: Some(said),
+            ..PutOptions::default()
+        };
+        let session = bucket.start_session(name(path), options).await.unwrap();
+        send(&session, 0, bytes.slice(..BLOCK)).await;
+        let id = session.id().to_owned();
+        drop((session, bucket));
+
+        bucket = disk.restart().await;
+        let session = bucket.session(&id).await.unwrap().unwrap();
+        let mut writer = session.append(BLOCK as u64).await.unwrap();
+        writer.write(bytes.slice(BLOCK..)).await.unwrap();
+        let made = writer.finish().await;
+        assert!(disk.staged().is_empty());
+        if said == md5 {
+            is_whole(&made.unwrap(), &bytes);
+        } else {
+            assert!(matches!(made, Err(StorageError::ChecksumMismatch)));
+            let state = again(&bucket, &session).await.state().clone();
+            assert_eq!(state, SessionState::Cancelled);
+            assert!(bucket.head(&name(path)).await.unwrap().is_none());
+        }
+    }
 }
 
 #[tokio::test]

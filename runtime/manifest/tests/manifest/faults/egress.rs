@@ -37,7 +37,7 @@ fn e027_a_host_to_call_is_written_as_a_url_says_it_after_it_was_parsed() {
         ("127.0.0.01", "an address in its usual form"),
         ("[0:0::1]", "an address in its usual form"),
         ("[::1", "an address in its usual form"),
-        ("[::1]8080", "an address in its usual form"),
+        ("[::1]8080", "its port"),
         ("::1", "an address in its usual form"),
     ] {
         check(

@@ -3,6 +3,7 @@
 mod access;
 mod egress;
 mod hosting;
+mod isolation;
 mod proofs;
 mod structure;
 mod urls;
