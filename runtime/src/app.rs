@@ -175,7 +175,7 @@ impl App {
 
 /// Numbers invocations: 12 digits that differ between processes, 12 that count.
 pub(crate) struct InvocationIds {
-    process: u64,
+    process: [u8; 12],
     next: AtomicU64,
 }
 
@@ -183,22 +183,25 @@ impl InvocationIds {
     fn new() -> Self {
         let (process, _) = uuid::Uuid::new_v4().as_u64_pair();
         Self {
-            process,
+            process: hex(process),
             next: AtomicU64::new(1),
         }
     }
 
     pub(crate) fn next(&self) -> InvocationId {
         let mut digits = [0; 24];
-        hex(self.process, &mut digits[..12]);
-        hex(self.next.fetch_add(1, Ordering::Relaxed), &mut digits[12..]);
+        digits[..12].copy_from_slice(&self.process);
+        digits[12..].copy_from_slice(&hex(self.next.fetch_add(1, Ordering::Relaxed)));
         InvocationId(digits)
     }
 }
 
-fn hex(mut number: u64, digits: &mut [u8]) {
+/// The last digits of a number.
+fn hex(mut number: u64) -> [u8; 12] {
+    let mut digits = [0; 12];
     for digit in digits.iter_mut().rev() {
         *digit = b"0123456789abcdef"[(number & 15) as usize];
         number >>= 4;
     }
+    digits
 }

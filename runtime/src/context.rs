@@ -35,6 +35,15 @@ struct Inner {
     invoked: Invoked,
 }
 
+/// What is known of a request before anybody looks at what it wants.
+pub(crate) struct Arrival {
+    pub(crate) started: Instant,
+    pub(crate) invocation: InvocationId,
+    pub(crate) client: Client,
+    /// See [`Invoked::trace`].
+    pub(crate) trace: Option<String>,
+}
+
 /// What is particular to one invocation.
 pub(crate) struct Invoked {
     pub(crate) invocation: InvocationId,

@@ -2,22 +2,25 @@
 //!
 //! What must hold for every response encloses the rest: [`respond`] gives each one its id, its log
 //! line and, through [`answer`], its CORS headers, so that a 401, a 413 or a panic carries them too.
+//!
+//! What few requests need is boxed before it is awaited: the future of a request has room for the largest
+//! thing it may wait for, and is copied whole before it begins.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request as HttpRequest};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use manifest::{ErrorFormat, Trigger};
+use tokio::time::Instant;
 
 use crate::app::{App, Deployment, Entry};
 use crate::body::Body;
-use crate::context::InvocationId;
+use crate::context::Arrival;
 use crate::error::{Error, Result};
-use crate::forwarded::{self, Client};
+use crate::forwarded::{self, Peer};
 use crate::function::{Response, Signature};
 use crate::hosting::rewritten;
 use crate::policy::cors;
@@ -31,7 +34,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Answers one request, whatever happens.
 pub(crate) async fn respond(
     app: Arc<App>,
-    peer: SocketAddr,
+    peer: Peer,
     mut request: HttpRequest<Incoming>,
 ) -> Response {
     let started = Instant::now();
@@ -39,15 +42,20 @@ pub(crate) async fn respond(
     let traced = Traced::new(request.headers());
     let method = request.method().clone();
     let uri = request.uri().clone();
-    let client = app.proxies.client(peer.ip(), &request);
-    forwarded::append(request.headers_mut(), peer.ip());
+    let arrival = Arrival {
+        started,
+        invocation: id,
+        client: app.proxies.client(peer.address, &request),
+        trace: traced.trace.clone(),
+    };
+    forwarded::append(request.headers_mut(), peer);
 
     let deployment = app.deployment();
-    let (function, mut response) = answer(&app, &deployment, id, client, request).await;
+    let (function, mut response) = answer(&app, &deployment, arrival, request).await;
 
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+    if let Ok(value) = HeaderValue::from_bytes(&id.0) {
         headers.insert(REQUEST_ID, value);
     }
     let status = told_status(&response);
@@ -59,7 +67,7 @@ pub(crate) async fn respond(
         invocation: id.as_str(),
         method: method.as_str(),
         path: uri.path(),
-        status: status.as_u16(),
+        status,
         duration: started.elapsed(),
         traced,
     });
@@ -70,8 +78,7 @@ pub(crate) async fn respond(
 async fn answer(
     app: &App,
     deployment: &Deployment,
-    id: InvocationId,
-    client: Client,
+    arrival: Arrival,
     mut request: HttpRequest<Incoming>,
 ) -> (Option<usize>, Response) {
     let host = match edge::check(&request) {
@@ -86,7 +93,7 @@ async fn answer(
         false => deployment.routes.lookup(host, &method, path),
     };
     let file = match &deployment.hosting {
-        Some(hosting) => hosting.answer(&request, &route).await,
+        Some(hosting) => Box::pin(hosting.answer(&request, &route)).await,
         None => None,
     };
     let function = match &route {
@@ -110,12 +117,12 @@ async fn answer(
             let entry = &deployment.entries[route.function];
             if route.rewritten {
                 rewritten::prepare(&mut request);
-                rewritten::finish(call(app, entry, id, client, route, request).await)
+                rewritten::finish(call(app, entry, arrival, route, request).await)
             } else {
-                call(app, entry, id, client, route, request).await
+                call(app, entry, arrival, route, request).await
             }
         }
-        (None, Err(unmatched)) => match health::answer(app, &request).await {
+        (None, Err(unmatched)) => match Box::pin(health::answer(app, &request)).await {
             Some(response) => response,
             None => refuse(unmatched.into(), telling(&request, entry), request),
         },
@@ -128,15 +135,15 @@ async fn answer(
 async fn call(
     app: &App,
     entry: &Arc<Entry>,
-    id: InvocationId,
-    client: Client,
+    arrival: Arrival,
     route: RouteMatch,
     request: HttpRequest<Incoming>,
 ) -> Response {
     let uri = route.seen_uri(request.uri());
     let telling = telling(&request, Some(entry));
+    let id = arrival.invocation;
     let admitted = match check_form(&entry.spec.trigger, &request) {
-        Ok(()) => policy::admit(app, entry, request.headers(), client, route.parameters, id).await,
+        Ok(()) => policy::admit(app, entry, request.headers(), arrival, route.parameters).await,
         Err(error) => Err(error),
     };
     let result: Result<Response> = match admitted {
@@ -145,7 +152,9 @@ async fn call(
             let request = invocation::seen(request, uri, &entry.spec.limits);
             match &entry.function.0 {
                 Signature::Http(_) => invocation::run_http(admitted, request).await,
-                Signature::Event(_) => invocation::run_posted_event(admitted, request).await,
+                Signature::Event(_) => {
+                    Box::pin(invocation::run_posted_event(admitted, request)).await
+                }
             }
         }
     };

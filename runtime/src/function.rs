@@ -25,9 +25,10 @@ use crate::respond::json;
 pub type Request = http::Request<Body>;
 pub type Response = http::Response<Body>;
 
-type Running<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
-type HttpCall = Arc<dyn Fn(Context, Request) -> Running<Response> + Send + Sync>;
-type EventCall = Arc<dyn Fn(Context, CloudEvent<Value>) -> Running<()> + Send + Sync>;
+/// A function's code, begun.
+pub(crate) type Work<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+type HttpCall = Arc<dyn Fn(Context, Request) -> Work<Response> + Send + Sync>;
+type EventCall = Arc<dyn Fn(Context, CloudEvent<Value>) -> Work<()> + Send + Sync>;
 
 /// A function's code, by signature type.
 #[derive(Clone)]

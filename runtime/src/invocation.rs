@@ -15,7 +15,7 @@ use std::task::{Context as Poller, Poll};
 use futures_util::stream;
 use http::{Method, StatusCode};
 use serde_json::Value;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use crate::app::Entry;
 use crate::body::{Body, Pieces};
@@ -23,7 +23,8 @@ use crate::context::Context;
 use crate::error::{Chain, Error, ErrorCode, Result};
 use crate::events::CloudEvent;
 use crate::events::receive::{Malformed, receive};
-use crate::function::{Request, Response, Signature};
+use crate::function::{Request, Response, Signature, Work};
+use crate::pace::Alarm;
 use crate::policy::Admitted;
 use crate::telemetry;
 use crate::watchdog::Running;
@@ -39,24 +40,22 @@ pub(crate) async fn run_http(admitted: Admitted, request: Request) -> Result<Res
 pub(crate) async fn run_request(
     context: Context,
     request: Request,
-    held: impl Any + Send + Sync,
+    held: impl Any + Send + Sync + Unpin,
 ) -> Result<Response> {
     let watched = Watched::new(&context);
     let deadline = context.deadline();
     let Signature::Http(call) = &watched.function.function.0 else {
         return Err(Error::internal("an event function has no URL"));
     };
-    let call = call.clone();
-    let rest = watched.clone();
-    let work = async move {
-        let mut response = call(context, request).await?;
-        if response.body().is_stream() {
-            response.body_mut().wrap(|pieces| rest.stream(pieces));
-            response.body_mut().hold(held);
-        }
-        Ok(response)
-    };
-    Invocation::new(watched, work, deadline).await
+    let work = watched.poll(|| call(context, request))?;
+    let mut invocation = Invocation::new(watched, work, deadline, held);
+    let mut response = (&mut invocation).await?;
+    if response.body().is_stream() {
+        let (rest, held) = (invocation.watched.clone(), invocation.held.take());
+        response.body_mut().wrap(|pieces| rest.stream(pieces));
+        response.body_mut().hold(held);
+    }
+    Ok(response)
 }
 
 /// Runs an event function for an event that was POSTed to it, and answers when it has ended: whoever
@@ -82,10 +81,9 @@ pub(crate) async fn run_event(context: Context, event: CloudEvent<Value>) -> Res
     let Signature::Event(call) = &watched.function.function.0 else {
         return Err(Error::internal("an http function takes no events"));
     };
-    let call = call.clone();
     // The call itself reads the event's data as the function's type, which is its code too.
-    let work = async move { call(context, event).await };
-    Invocation::new(watched, work, deadline).await
+    let work = watched.poll(|| call(context, event))?;
+    Invocation::new(watched, work, deadline, ()).await
 }
 
 impl From<Malformed> for Error {
@@ -144,44 +142,47 @@ impl Watched {
     }
 }
 
-type Work<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
-
 /// One run of a function.
-pub(crate) struct Invocation<T: Send + 'static> {
+pub(crate) struct Invocation<T: Send + 'static, Held: Send + Unpin + 'static = ()> {
     watched: Watched,
     /// `None` once it has ended.
     work: Option<Work<T>>,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Instant,
+    /// Set when the work is first waited for: most ends at once, and a timer costs more than it.
+    alarm: Alarm,
+    /// What the invocation keeps until its end, wherever that is.
+    held: Option<Held>,
     /// Whether it goes on when whoever polls it goes away.
     outlives_caller: bool,
 }
 
-impl<T: Send + 'static> Invocation<T> {
-    fn new(
-        watched: Watched,
-        work: impl Future<Output = Result<T>> + Send + 'static,
-        deadline: Instant,
-    ) -> Self {
+impl<T: Send + 'static, Held: Send + Unpin + 'static> Invocation<T, Held> {
+    fn new(watched: Watched, work: Work<T>, deadline: Instant, held: Held) -> Self {
         Self {
             watched,
-            work: Some(Box::pin(work)),
-            deadline: Box::pin(sleep_until(deadline)),
+            work: Some(work),
+            deadline,
+            alarm: Alarm::default(),
+            held: Some(held),
             outlives_caller: true,
         }
     }
+}
 
+impl<T: Send + 'static> Invocation<T> {
     /// One that is dropped when whoever polls it goes away.
     pub(crate) fn of_caller(
         context: &Context,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Self {
-        let mut invocation = Self::new(Watched::new(context), work, context.deadline());
+        let work = Box::pin(work);
+        let mut invocation = Self::new(Watched::new(context), work, context.deadline(), ());
         invocation.outlives_caller = false;
         invocation
     }
 }
 
-impl<T: Send + 'static> Future for Invocation<T> {
+impl<T: Send + 'static, Held: Send + Unpin + 'static> Future for Invocation<T, Held> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Poller<'_>) -> Poll<Result<T>> {
@@ -193,7 +194,7 @@ impl<T: Send + 'static> Future for Invocation<T> {
             Ok(Poll::Ready(result)) => result,
             Err(panic) => Err(panic),
             Ok(Poll::Pending) => {
-                if this.deadline.as_mut().poll(cx).is_pending() {
+                if this.alarm.poll(cx, this.deadline).is_pending() {
                     return Poll::Pending;
                 }
                 Err(Error::new(
@@ -209,7 +210,7 @@ impl<T: Send + 'static> Future for Invocation<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for Invocation<T> {
+impl<T: Send + 'static, Held: Send + Unpin + 'static> Drop for Invocation<T, Held> {
     fn drop(&mut self) {
         let (Some(work), true) = (self.work.take(), self.outlives_caller) else {
             return;
@@ -217,8 +218,14 @@ impl<T: Send + 'static> Drop for Invocation<T> {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let mut rest = Self::new(self.watched.clone(), work, self.deadline.deadline());
-        rest.outlives_caller = false;
+        let rest = Self {
+            watched: self.watched.clone(),
+            work: Some(work),
+            deadline: self.deadline,
+            alarm: std::mem::take(&mut self.alarm),
+            held: self.held.take(),
+            outlives_caller: false,
+        };
         runtime.spawn(async move {
             if let Err(error) = rest.await {
                 let cause = Chain(&error).to_string();

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::connection::Connection;
+use crate::forwarded::Peer;
 use crate::{dispatch, process};
 
 /// Open connections; each costs some 10 kB when idle.
@@ -58,16 +59,17 @@ pub(crate) async fn serve(
         let app = app.clone();
         let stream = Connection::new(stream);
         let exchange = stream.exchange();
+        let caller = Peer::new(peer.ip());
         let connection = http.serve_connection(
             TokioIo::new(stream),
             service_fn(move |mut request| {
-                let app = app.clone();
+                let (app, caller) = (app.clone(), caller.clone());
                 let (answering, flaw) = exchange.begin();
                 if let Some(flaw) = flaw {
                     request.extensions_mut().insert(flaw);
                 }
                 async move {
-                    let mut response = dispatch::respond(app, peer, request).await;
+                    let mut response = dispatch::respond(app, caller, request).await;
                     if response.body().is_stream() {
                         response.body_mut().hold(answering);
                     }

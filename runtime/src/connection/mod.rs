@@ -99,10 +99,11 @@ impl Connection {
         if !self.exchange.is_awaited() || self.head.is_complete() {
             return;
         }
-        if self.head.is_empty() {
+        let begins = self.head.is_empty();
+        self.head.read(bytes);
+        if begins && !self.head.is_complete() {
             self.head_until = Instant::now() + HEAD;
         }
-        self.head.read(bytes);
         if let Some(flaw) = self.head.flaw() {
             self.exchange.flaw.store(flaw.number(), Ordering::Relaxed);
         }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use manifest::{Retry, Trigger};
 use tokio::sync::watch;
@@ -144,7 +145,7 @@ async fn deliver(app: Arc<App>, entry: Arc<Entry>, delivery: Delivery, places: P
         path: &subject,
         status: result
             .as_ref()
-            .map_or_else(|error| error.status().as_u16(), |()| 204),
+            .map_or_else(Error::status, |()| StatusCode::NO_CONTENT),
         duration: started.elapsed(),
         traced: Traced::default(),
     });

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, header::HOST};
+use http::header::{Entry, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use crate::edge::is_host;
 use network::Network;
@@ -30,6 +31,26 @@ pub(crate) enum TrustedProxies {
     /// last public address of `X-Forwarded-For` counts, which at worst is that of Cloudflare's edge.
     /// `X-Forwarded-Host` is the client's to write; `Host` is what Render found the service by.
     Render,
+}
+
+/// The other end of a connection.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// The address as a header has it, written once for all requests of the connection.
+    written: HeaderValue,
+}
+
+impl Peer {
+    pub(crate) fn new(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let written = HeaderValue::try_from(address.to_string());
+        Self {
+            address,
+            // Cannot happen: no address has a byte that a header may not have.
+            written: written.unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+        }
+    }
 }
 
 /// Where a request comes from, as far as it can be trusted.
@@ -122,17 +143,18 @@ impl TrustedProxies {
 
 /// Adds the peer to what the request says of its way here, as every proxy does: the function then
 /// knows at least one address that nobody made up.
-pub(crate) fn append(headers: &mut HeaderMap, peer: IpAddr) {
-    let mut all = String::new();
-    for before in headers.get_all(&FORWARDED_FOR) {
-        if let Ok(before) = before.to_str() {
-            all.push_str(before);
-            all.push_str(", ");
+pub(crate) fn append(headers: &mut HeaderMap, peer: Peer) {
+    let mut written = match headers.entry(FORWARDED_FOR) {
+        Entry::Vacant(nothing) => {
+            nothing.insert(peer.written);
+            return;
         }
-    }
-    all.push_str(&peer.to_canonical().to_string());
-    if let Ok(value) = HeaderValue::try_from(all) {
-        headers.insert(FORWARDED_FOR, value);
+        Entry::Occupied(written) => written,
+    };
+    let before = written.iter().filter_map(|line| line.to_str().ok());
+    let all: Vec<&str> = before.chain(peer.written.to_str()).collect();
+    if let Ok(all) = HeaderValue::try_from(all.join(", ")) {
+        written.insert(all);
     }
 }
 
@@ -348,7 +370,7 @@ mod tests {
                 .map(|line| ("x-forwarded-for", *line))
                 .collect();
             let mut headers = request(&lines).headers().clone();
-            append(&mut headers, "::ffff:127.0.0.1".parse().unwrap());
+            append(&mut headers, Peer::new("::ffff:127.0.0.1".parse().unwrap()));
             let all: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
             assert_eq!(all, [after]);
         }

@@ -122,9 +122,11 @@ impl CorsPolicy {
 
 /// The method that a preflight asks about; the request's own when it is none.
 pub(crate) fn requested_method(method: &Method, headers: &HeaderMap) -> Method {
+    if method != Method::OPTIONS || !headers.contains_key(ORIGIN) {
+        return method.clone();
+    }
     let asked = headers
         .get(ACCESS_CONTROL_REQUEST_METHOD)
-        .filter(|_| method == Method::OPTIONS && headers.contains_key(ORIGIN))
         .and_then(|asked| Method::from_bytes(asked.as_bytes()).ok());
     asked.unwrap_or_else(|| method.clone())
 }

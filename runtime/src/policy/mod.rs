@@ -13,16 +13,13 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use manifest::{Auth, FunctionSpec, Trigger};
-use tokio::time::Instant;
 
 use crate::app::{App, Entry};
 use crate::callable;
-use crate::context::{Context, InvocationId, Invoked};
+use crate::context::{Arrival, Context, Invoked};
 use crate::error::{Error, ErrorCode, Result};
-use crate::forwarded::Client;
 use crate::identity::{AuthError, Principal};
 use crate::route::Parameters;
-use crate::telemetry::access_log::trace;
 use slots::Slot;
 
 /// Proof that the policy passed, with all that the invocation needs.
@@ -62,12 +59,10 @@ pub(crate) async fn admit(
     app: &App,
     entry: &Arc<Entry>,
     headers: &HeaderMap,
-    client: Client,
+    arrival: Arrival,
     parameters: Parameters,
-    invocation: InvocationId,
 ) -> Result<Admitted> {
     let limits = &entry.spec.limits;
-    let deadline = Instant::now() + limits.timeout;
     if headers
         .get(CONTENT_ENCODING)
         .is_some_and(|encoding| encoding != "identity")
@@ -86,18 +81,20 @@ pub(crate) async fn admit(
     let caller = identify(app, &entry.spec, headers).await?;
     if let Some(limiter) = &entry.rate_limiter {
         let uid = caller.as_ref().ok().map(|caller| &*caller.uid);
-        limiter.count(uid, client.address).map_err(too_many)?;
+        limiter
+            .count(uid, arrival.client.address)
+            .map_err(too_many)?;
     }
     let invoked = Invoked {
-        invocation,
+        invocation: arrival.invocation,
         caller,
         app: attested,
         instance_id: callable::instance_id(headers).map(str::to_owned),
-        client: Some(client),
+        client: Some(arrival.client),
         parameters,
-        deadline,
+        deadline: arrival.started + limits.timeout,
         attempt: 1,
-        trace: trace(headers).map(str::to_owned),
+        trace: arrival.trace,
     };
     let context = Context::new(entry.clone(), app.backends.clone(), invoked);
     Ok(Admitted { context, places })
@@ -111,12 +108,14 @@ fn too_many(wait: Duration) -> Error {
     .retry_after(wait)
 }
 
+// Checks of tokens are boxed, as in `dispatch`, for the requests that have none.
+
 /// The app that the request comes from, for a function that asks for one.
 async fn attest(app: &App, spec: &FunctionSpec, headers: &HeaderMap) -> Result<Option<Arc<str>>> {
     if !spec.app_check {
         return Ok(None);
     }
-    let attested = app.verifiers.apps.verify(headers).await;
+    let attested = Box::pin(app.verifiers.apps.verify(headers)).await;
     if let Err(AuthError::Rejected(reason)) = &attested {
         tracing::debug!(reason, "App Check token refused");
     }
@@ -134,11 +133,11 @@ async fn identify(
     }
     let caller = match &spec.trigger {
         Trigger::Http(_) | Trigger::Callable(_) => {
-            app.verifiers.user(headers, spec.check_revoked).await
+            Box::pin(app.verifiers.user(headers, spec.check_revoked)).await
         }
         Trigger::Storage(_) | Trigger::Event(_) => {
             let senders = &app.verifiers.senders;
-            senders.verify(headers, spec.senders.as_ref()).await
+            Box::pin(senders.verify(headers, spec.senders.as_ref())).await
         }
     };
     if let Err(AuthError::Rejected(reason)) = &caller {

@@ -233,8 +233,7 @@ impl RouteTable {
         method: &Method,
         path: &str,
     ) -> Option<Result<RouteMatch, Unmatched>> {
-        let path = self.explicit_path(path)?;
-        let found = self.explicit.at(path).ok()?;
+        let found = self.explicit_match(path)?;
         let functions = &found.value.methods;
         let serves = |allowed: &Method| {
             allowed == method || (allowed == Method::GET && method == Method::HEAD)
@@ -257,13 +256,15 @@ impl RouteTable {
         Some(Ok(RouteMatch::whole(*function, parameters)))
     }
 
-    /// The path as a pattern knows it: as sent, or without a trailing slash, or with one slash at
-    /// its start where a base URL that ends in a slash made two.
-    fn explicit_path<'p>(&self, path: &'p str) -> Option<&'p str> {
+    /// By the path as a pattern knows it: as sent, or with one slash at its start where a base URL that
+    /// ends in a slash made two, or without a trailing slash. Most paths are all three, and looked up once.
+    fn explicit_match<'p>(&self, path: &'p str) -> Option<matchit::Match<'_, 'p, &Explicit>> {
+        let at = |path| self.explicit.at(path).ok();
         let single = leading_slash_once(path);
-        [path, single, single.strip_suffix('/').unwrap_or(single)]
-            .into_iter()
-            .find(|path| self.explicit.at(path).is_ok())
+        let bare = single.strip_suffix('/').unwrap_or(single);
+        at(path)
+            .or_else(|| (single != path).then(|| at(single)).flatten())
+            .or_else(|| (bare != single).then(|| at(bare)).flatten())
     }
 
     /// `/{name}` and `/{name}/…` from byte `from` of the path on.
@@ -317,6 +318,8 @@ impl RouteMatch {
         let path = &uri.path()[rest.clone()];
         let path = if path.is_empty() { "/" } else { path };
         let seen: Result<PathAndQuery, _> = match uri.query() {
+            // What most requests leave, and the one URI that needs no memory.
+            None if path == "/" => return Uri::default(),
             None => path.parse(),
             Some(query) => format!("{path}?{query}").parse(),
         };

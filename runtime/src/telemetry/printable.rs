@@ -6,6 +6,14 @@ use std::io::{self, Write};
 
 /// Adds `text` as it stands inside a JSON string.
 pub(super) fn escape(text: &str, out: &mut String) {
+    // As nearly every text is.
+    if text
+        .bytes()
+        .all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\')
+    {
+        out.push_str(text);
+        return;
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
