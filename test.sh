@@ -86,10 +86,16 @@ step() {
     status=${PIPESTATUS[0]}
     set -e
     if ! count "$status"; then
-        printf '=== %s FAILED after %d s\n' "$name" $((SECONDS - started))
+        printf '\n=== %s FAILED after %d s; of its output:\n' "$name" $((SECONDS - started))
+        show_failures
         finish
     fi
     printf '=== %s: %d s\n' "$name" $((SECONDS - started))
+}
+
+# A failure may lie thousands of lines above the end.
+show_failures() {
+    grep -E -A 6 '^test .* FAILED$|^not ok|panicked at|^error' "$log" | cut -c 1-300 | tail -n 60 || true
 }
 
 # The lines `test result: ok. 3 passed; 0 failed; …` of cargo and `3 passed, 0 failed` of our own scripts.

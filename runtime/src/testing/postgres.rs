@@ -277,9 +277,13 @@ fn programs() -> Option<PathBuf> {
         .map(|version| version.join("bin"))
 }
 
+/// Below the range from which the system gives ports to the sockets that ask for any: none of them comes by this
+/// one while the server is stopped.
 fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id() % 10_000;
+    std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed))
+        .filter_map(|step| u16::try_from(20_000 + (first + step) % 10_000).ok())
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .expect("a free port")
-        .port()
 }
