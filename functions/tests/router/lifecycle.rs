@@ -2,8 +2,7 @@
 
 use tokio::net::TcpStream;
 
-use crate::harness::router::upload_url;
-use crate::harness::{Launch, Router, Token, Wire, eventually, form};
+use crate::harness::{Launch, Router, Token, Wire, eventually};
 
 #[tokio::test]
 async fn it_says_that_it_is_alive_and_ready() {
@@ -54,17 +53,7 @@ async fn an_upload_under_way_is_finished_before_the_stop() {
     let mut router = Router::start().await;
     let token = Token::of("U1").signed();
     let file = vec![b'x'; 400_000];
-    let body = form::file("a.webm", &file);
-    let (first, rest) = body.split_at(200_000);
-    let call = router.post(&upload_url("U1")).bearer(&token).form_type();
-    let call = call.header("content-length", body.len().to_string());
-    let mut wire = Wire::open(router.address).await;
-    wire.send(call.body("").head()).await;
-    wire.send(first).await;
-    eventually("the upload is being written", async || {
-        !router.staged().is_empty()
-    })
-    .await;
+    let (mut wire, rest) = router.begin_upload("U1", &token, "a.webm", &file).await;
 
     router.terminate().await;
     let address = router.address;
@@ -72,7 +61,7 @@ async fn an_upload_under_way_is_finished_before_the_stop() {
         TcpStream::connect(address).await.is_err()
     })
     .await;
-    wire.send(rest).await;
+    wire.send(&rest).await;
     let reply = wire.answer().await;
     assert_eq!(reply.status, 200, "{reply:?}");
     assert!(wire.is_closed().await);

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::harness::manifest::{set, text};
-use crate::harness::router::upload_url;
-use crate::harness::{Launch, Router, Token, Wire, eventually, form};
+use crate::harness::{Launch, Router, Token, eventually};
 
 const TAKEN: &str = "manifest read again";
 const REFUSED: &str = "manifest not taken, the old one stays";
@@ -120,17 +119,7 @@ async fn an_upload_under_way_ends_under_the_manifest_that_it_began_under() {
     let router = Router::start().await;
     let token = Token::of("U1").signed();
     let file = vec![b'x'; 400_000];
-    let body = form::file("a.webm", &file);
-    let (first, rest) = body.split_at(200_000);
-    let call = router.post(&upload_url("U1")).bearer(&token).form_type();
-    let call = call.header("content-length", body.len().to_string());
-    let mut wire = Wire::open(router.address).await;
-    wire.send(call.body("").head()).await;
-    wire.send(first).await;
-    eventually("the upload is being written", async || {
-        !router.staged().is_empty()
-    })
-    .await;
+    let (mut wire, rest) = router.begin_upload("U1", &token, "a.webm", &file).await;
 
     let manifest = set(&text(), "functions.chunks", "max_body", r#""1KiB""#);
     reload(&router, &manifest, TAKEN).await;
@@ -138,7 +127,7 @@ async fn an_upload_under_way_ends_under_the_manifest_that_it_began_under() {
     assert_eq!(late.status, 413, "{late:?}");
     let off = set(&text(), "functions.chunks", "enabled", "false");
     reload(&router, &off, TAKEN).await;
-    wire.send(rest).await;
+    wire.send(&rest).await;
     let reply = wire.answer().await;
     assert_eq!(reply.status, 200, "{reply:?}");
     assert_eq!(router.download("U1", &token, "a.webm").await.status, 404);

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::event::EVENT_TOKEN;
 use super::postgres::Database;
-use super::{Call, Engine, KeyServer, PATIENCE, Reply, disk, eventually, form, manifest};
+use super::{Call, Engine, KeyServer, PATIENCE, Reply, Wire, disk, eventually, form, manifest};
 
 const LISTENING: &str = "listening on http://";
 
@@ -210,6 +210,29 @@ impl Router {
     pub(crate) async fn upload(&self, uid: &str, token: &str, name: &str, file: &[u8]) -> Reply {
         let call = self.post(&upload_url(uid)).bearer(token);
         call.form(form::file(name, file)).send().await
+    }
+
+    /// An upload half of which is being written, and what its connection has still to send.
+    pub(crate) async fn begin_upload(
+        &self,
+        uid: &str,
+        token: &str,
+        name: &str,
+        file: &[u8],
+    ) -> (Wire, Vec<u8>) {
+        let mut body = form::file(name, file);
+        let rest = body.split_off(body.len() / 2);
+        let length = (body.len() + rest.len()).to_string();
+        let call = self.post(&upload_url(uid)).bearer(token).form_type();
+        let mut wire = Wire::open(self.address).await;
+        wire.send(call.header("content-length", length).body("").head())
+            .await;
+        wire.send(&body).await;
+        eventually("the upload is being written", async || {
+            !self.staged().is_empty()
+        })
+        .await;
+        (wire, rest)
     }
 
     /// `name` as it stands in the URL, escapes and all.
