@@ -1,15 +1,19 @@
 //! How many instructions a server needs for one request: what a slow or a busy machine does not change.
 //!
-//!     instructions SERVER [ARGUMENT…]
+//! ```text
+//! instructions SERVER [ARGUMENT…]
+//! ```
 //!
 //! Runs the server twice under callgrind, asks it for /hello_world on one connection, more often the second
 //! time, and divides the difference: whatever a start and an end cost is in both. Repeated, the figure moves by
 //! less than one in a hundred. What the kernel does is not counted, and each request comes alone, so that the
 //! worker's way to sleep and back is in it.
 //!
-//!     cargo build --release -p functions -p bench
-//!     target/release/instructions target/release/router serve
-//!     target/release/instructions target/release/bare
+//! ```text
+//! cargo build --release -p functions -p bench
+//! target/release/instructions target/release/router serve
+//! target/release/instructions target/release/bare
+//! ```
 
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
