@@ -13,6 +13,7 @@ COPY runtime/manifest/Cargo.toml runtime/manifest/
 COPY functions/Cargo.toml functions/
 COPY examples/conformance/Cargo.toml examples/conformance/
 COPY examples/faulty/Cargo.toml examples/faulty/
+COPY bench/Cargo.toml bench/
 RUN mkdir runtime/src runtime/manifest/src \
     && touch runtime/src/lib.rs runtime/manifest/src/lib.rs functions/lib.rs \
         examples/conformance/lib.rs examples/faulty/lib.rs \
