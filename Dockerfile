@@ -14,6 +14,7 @@ COPY functions/Cargo.toml functions/
 COPY examples/conformance/Cargo.toml examples/conformance/
 COPY examples/faulty/Cargo.toml examples/faulty/
 COPY bench/Cargo.toml bench/
+COPY bench/functions/Cargo.toml bench/functions/
 RUN mkdir runtime/src runtime/manifest/src \
     && touch runtime/src/lib.rs runtime/manifest/src/lib.rs functions/lib.rs \
         examples/conformance/lib.rs examples/faulty/lib.rs \

@@ -1,0 +1,142 @@
+//! What a row reports: values of as many rounds, and what they should be.
+
+use std::fmt;
+
+/// What the median of a figure should be.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Target {
+    pub(crate) fn is_met(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(most) => value <= most,
+            Self::AtLeast(least) => value >= least,
+        }
+    }
+
+    /// How much of what it allows is used: 1 is the target itself, and less is better.
+    pub(crate) fn share(self, value: f64) -> f64 {
+        match self {
+            Self::AtMost(most) => value / most,
+            Self::AtLeast(least) => least / value,
+        }
+    }
+}
+
+/// One number of a row, measured several times.
+pub(crate) struct Figure {
+    pub(crate) what: String,
+    /// Written behind the number; `×` for a ratio.
+    pub(crate) unit: &'static str,
+    values: Vec<f64>,
+    pub(crate) target: Option<Target>,
+}
+
+impl Figure {
+    /// # Panics
+    /// Without a value.
+    pub(crate) fn new(what: impl Into<String>, unit: &'static str, mut values: Vec<f64>) -> Self {
+        assert!(!values.is_empty(), "a figure has a value");
+        values.sort_by(f64::total_cmp);
+        Self {
+            what: what.into(),
+            unit,
+            values,
+            target: None,
+        }
+    }
+
+    /// The one by the other, round by round.
+    pub(crate) fn ratio(what: impl Into<String>, ours: &[f64], theirs: &[f64]) -> Self {
+        let values = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs);
+        Self::new(what, "×", values.collect())
+    }
+
+    pub(crate) fn at_most(mut self, most: f64) -> Self {
+        self.target = Some(Target::AtMost(most));
+        self
+    }
+
+    pub(crate) fn at_least(mut self, least: f64) -> Self {
+        self.target = Some(Target::AtLeast(least));
+        self
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    pub(crate) fn quartiles(&self) -> (f64, f64) {
+        (self.quantile(0.25), self.quantile(0.75))
+    }
+
+    /// Between the two values nearest to it.
+    fn quantile(&self, share: f64) -> f64 {
+        let at = share * (self.values.len() - 1) as f64;
+        let (below, above) = (
+            self.values[at.floor() as usize],
+            self.values[at.ceil() as usize],
+        );
+        below + (above - below) * at.fract()
+    }
+
+    pub(crate) fn text(&self, value: f64) -> String {
+        format!("{} {}", number(value), self.unit)
+    }
+
+    /// `≤ 1.2 ×`
+    pub(crate) fn target_text(&self) -> Option<String> {
+        self.target.map(|target| match target {
+            Target::AtMost(most) => format!("≤ {}", self.text(most)),
+            Target::AtLeast(least) => format!("≥ {}", self.text(least)),
+        })
+    }
+
+    /// `(1.05–1.13)`, and nothing when there was one round or all were alike.
+    pub(crate) fn spread_text(&self) -> String {
+        let (low, high) = self.quartiles();
+        let (low, high) = (number(low), number(high));
+        if low == high {
+            return String::new();
+        }
+        format!("({low}–{high})")
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, line: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let median = self.text(self.median());
+        write!(
+            line,
+            "{:64} {median:>12} {:16}",
+            self.what,
+            self.spread_text()
+        )?;
+        if let (Some(target), Some(text)) = (self.target, self.target_text()) {
+            let verdict = if target.is_met(self.median()) {
+                "met"
+            } else {
+                "missed"
+            };
+            write!(line, " {text}: {verdict}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Three digits, as far as they say something.
+fn number(value: f64) -> String {
+    let digits: usize = match value.abs() {
+        100.0.. => 0,
+        10.0.. => 1,
+        _ => 2,
+    };
+    let text = format!("{value:.digits$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
