@@ -1,8 +1,8 @@
 //! What the README promises to a developer: a function is one file and one entry in manifest.toml,
 //! and whoever forgets one of them, or gives it another signature, is told in plain words where.
 //!
-//! Each test builds a copy of this workspace with a change in it. The copy and what was built of it
-//! stay below `target/`, so that only the first run takes minutes.
+//! Each test builds a copy of this workspace with a change in it. The copy stays below `target/`, and
+//! its dependencies are those that were built there already.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeSet;
@@ -100,7 +100,9 @@ fn another_signature_is_told_which_one_to_write() {
 /// The one copy of the workspace, as it is here; one test at a time has it.
 struct Workspace {
     folder: PathBuf,
+    /// Where its binary ends up, and where everything between is built.
     target: PathBuf,
+    build: PathBuf,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -109,13 +111,14 @@ impl Workspace {
         static ALONE: Mutex<()> = Mutex::new(());
         // A test that failed leaves nothing behind that the next one does not put right.
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        let target = target.join("adding_a_function");
+        let build = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let target = build.join("adding_a_function");
         let folder = target.join("workspace");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         mirror(source, &folder);
         Self {
             folder,
+            build: build.to_owned(),
             target,
             _alone: alone,
         }
@@ -143,6 +146,7 @@ impl Workspace {
         Command::new(env!("CARGO"))
             .args(["build", "--offline", "--color=never", "--package=functions"])
             .env("CARGO_TARGET_DIR", &self.target)
+            .env("CARGO_BUILD_BUILD_DIR", &self.build)
             .current_dir(&self.folder)
             .output()
             .unwrap()
