@@ -1,15 +1,16 @@
 //! The upload form: multipart/form-data with one part named `file`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
+use std::convert::Infallible;
 
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use runtime::{Body, Error, ErrorCode, Request, Result, StatusCode, header};
+use tokio::sync::mpsc;
 
 use super::filename::Filename;
+use super::pieces::piece;
 
 /// Parts before and after the file.
 const OTHER_PARTS: usize = 15;
@@ -43,18 +44,18 @@ impl Form {
         let mut parts = Parts::new(request.into_body(), boundary);
         let (mut fields, mut others) = (BTreeMap::new(), 0);
         loop {
-            let part = parts.next().await?.ok_or_else(file_required)?;
+            let mut part = parts.next().await?.ok_or_else(file_required)?;
             if part.name() != Some("file") {
                 others += 1;
                 if others > OTHER_PARTS {
                     return Err(too_many_parts());
                 }
                 if let Some(name) = part.name().map(str::to_owned) {
-                    fields.insert(name, part.text().await.map_err(broken)?);
+                    fields.insert(name, parts.text(&mut part).await?);
                 }
                 continue;
             }
-            parts.allow_all();
+            parts.allowance = usize::MAX;
             let name = part.file_name().ok_or_else(file_required)?;
             return Ok(Self {
                 filename: Filename::new(name.to_owned())?,
@@ -68,8 +69,8 @@ impl Form {
     }
 
     /// The next piece of the file.
-    pub(super) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>> {
-        self.file.next().await.transpose().map_err(broken)
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        self.parts.chunk(&mut self.file).await
     }
 
     /// Reads what follows the file: only a form with its end is whole.
@@ -94,21 +95,24 @@ impl Form {
 }
 
 /// The parts of a form, each reached within a number of bytes.
+///
+/// The parser looks through all that it holds whenever it is asked. So it is asked once for each piece of
+/// the body, and not whenever a byte has come.
 struct Parts {
+    body: Body,
+    /// To the parser; `None` at the end of the body.
+    pieces: Option<mpsc::UnboundedSender<Bytes>>,
     multipart: Multipart<'static>,
     /// Bytes that may still be read before the next part begins.
-    allowance: Arc<AtomicUsize>,
+    allowance: usize,
 }
 
 impl Parts {
     fn new(body: Body, boundary: String) -> Self {
-        let allowance = Arc::new(AtomicUsize::new(0));
-        let left = allowance.clone();
-        let pieces = body.into_stream().map(move |piece| {
-            let piece = piece?;
-            left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(piece.len()))
-                .map_err(|_| too_many_parts())?;
-            Ok::<_, Error>(piece)
+        let (pieces, received) = mpsc::unbounded_channel();
+        let received = stream::unfold(received, async |mut received| {
+            let piece: Bytes = received.recv().await?;
+            Some((Ok::<_, Infallible>(piece), received))
         });
         // The file's own size is the bucket's business.
         let limits = SizeLimit::new()
@@ -116,20 +120,55 @@ impl Parts {
             .for_field("file", u64::MAX);
         let constraints = Constraints::new().size_limit(limits);
         Self {
-            multipart: Multipart::with_constraints(pieces, boundary, constraints),
-            allowance,
+            body,
+            pieces: Some(pieces),
+            multipart: Multipart::with_constraints(received, boundary, constraints),
+            allowance: 0,
         }
     }
 
     /// The next part, past what is left of the one before.
     async fn next(&mut self) -> Result<Option<Field<'static>>> {
-        self.allowance
-            .store(OTHER_PART + PART_HEAD + ONE_READ, Relaxed);
-        self.multipart.next_field().await.map_err(broken)
+        self.allowance = OTHER_PART + PART_HEAD + ONE_READ;
+        loop {
+            if let Some(next) = self.multipart.next_field().now_or_never() {
+                return next.map_err(broken);
+            }
+            self.read().await?;
+        }
     }
 
-    fn allow_all(&self) {
-        self.allowance.store(usize::MAX, Relaxed);
+    /// The next bytes of a part.
+    async fn chunk(&mut self, part: &mut Field<'static>) -> Result<Option<Bytes>> {
+        loop {
+            if let Some(next) = part.next().now_or_never() {
+                return next.transpose().map_err(broken);
+            }
+            self.read().await?;
+        }
+    }
+
+    /// All of a short part, as text.
+    async fn text(&mut self, part: &mut Field<'static>) -> Result<String> {
+        let mut whole = Vec::new();
+        while let Some(bytes) = self.chunk(part).await? {
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(String::from_utf8_lossy(&whole).into_owned())
+    }
+
+    /// Gives the parser more.
+    async fn read(&mut self) -> Result<()> {
+        let Some(piece) = piece(&mut self.body).await? else {
+            let ended = self.pieces.take();
+            return ended.map(drop).ok_or_else(|| broken("it never ends"));
+        };
+        let allowance = self.allowance.checked_sub(piece.len());
+        self.allowance = allowance.ok_or_else(too_many_parts)?;
+        if let Some(pieces) = &self.pieces {
+            let _ = pieces.send(piece);
+        }
+        Ok(())
     }
 }
 
@@ -142,15 +181,6 @@ fn too_many_parts() -> Error {
     Error::new(ErrorCode::InvalidArgument, "One file at a time.")
 }
 
-/// What went wrong below the form keeps its own status: a body over its limit, a client that left.
-fn broken(error: multer::Error) -> Error {
-    match error {
-        multer::Error::StreamReadFailed(source) => match source.downcast::<Error>() {
-            Ok(error) => *error,
-            Err(source) => {
-                Error::new(ErrorCode::Cancelled, "The upload ended early.").because(source)
-            }
-        },
-        error => Error::new(ErrorCode::InvalidArgument, "The form is broken.").because(error),
-    }
+fn broken(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(ErrorCode::InvalidArgument, "The form is broken.").because(cause)
 }

@@ -10,6 +10,7 @@ mod download;
 mod filename;
 mod form;
 mod permission;
+mod pieces;
 mod upload;
 mod upload_url;
 mod v0;
