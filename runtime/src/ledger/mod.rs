@@ -29,6 +29,7 @@ pub(crate) use history::{
 };
 pub use listing::Listing;
 pub use object::{InvalidObjectName, MetadataChange, Object, ObjectName, PutOptions};
+pub(crate) use object::{MetadataTooLong, check_metadata};
 pub(crate) use objects::{CommitError, CommitObject, Content, Standing};
 pub(crate) use sessions::Session;
 pub use sessions::SessionState;

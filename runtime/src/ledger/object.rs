@@ -111,6 +111,25 @@ fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
     bytes.push(value as u8);
 }
 
+/// Bytes of an object's custom metadata, keys and values together: Cloud Storage's.
+const MAX_METADATA: usize = 8 << 10;
+
+/// An object has more custom metadata than Cloud Storage would keep.
+#[derive(Debug, thiserror::Error)]
+#[error("custom metadata has at most {MAX_METADATA} bytes")]
+pub(crate) struct MetadataTooLong;
+
+pub(crate) fn check_metadata(custom: &BTreeMap<String, String>) -> Result<(), MetadataTooLong> {
+    let bytes: usize = custom
+        .iter()
+        .map(|(key, text)| key.len() + text.len())
+        .sum();
+    match bytes <= MAX_METADATA {
+        true => Ok(()),
+        false => Err(MetadataTooLong),
+    }
+}
+
 /// What an object is given beside its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -8,7 +8,9 @@ use super::object_row::{
     find, forget_removal, insert, name_of, now_in_microseconds, parsed, write,
 };
 use super::sessions::finish_session;
-use super::{Ledger, MetadataChange, Object, ObjectName, PutOptions};
+use super::{
+    Ledger, MetadataChange, MetadataTooLong, Object, ObjectName, PutOptions, check_metadata,
+};
 use crate::database::sqlite::SqliteError;
 
 /// The measures of a file's bytes.
@@ -43,6 +45,8 @@ pub(crate) enum CommitError {
     #[error("the owner's quota does not hold this object")]
     QuotaExceeded,
     #[error(transparent)]
+    MetadataTooLong(#[from] MetadataTooLong),
+    #[error(transparent)]
     Sqlite(#[from] SqliteError),
 }
 
@@ -51,7 +55,7 @@ impl CommitError {
     /// is refused now, but may lie whole in SQLite's log, which the next start replays.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            Self::QuotaExceeded => true,
+            Self::QuotaExceeded | Self::MetadataTooLong(_) => true,
             Self::Sqlite(SqliteError::Job(_) | SqliteError::Panicked | SqliteError::Busy) => true,
             Self::Sqlite(SqliteError::Commit(error)) => {
                 // The log ends before the mark that makes it a commit.
@@ -142,31 +146,34 @@ impl Ledger {
     }
 
     /// Changes the metadata of an object, with the event that tells of it; `None`: there is no such
-    /// object.
+    /// object. What it has after many changes is no more than one could have given it.
     pub(crate) async fn update(
         &self,
         bucket: &str,
         name: &ObjectName,
         change: MetadataChange,
-    ) -> Result<Option<Object>, SqliteError> {
+    ) -> Result<Option<Object>, CommitError> {
         let (bucket, name) = (bucket.to_owned(), name.clone());
         let announcer = self.announcer.clone();
         let updated = self
             .sqlite
             .write(move |tx| {
                 let Some((mut object, staged)) = find(tx, &bucket, &name)? else {
-                    return Ok(None);
+                    return Ok(Ok(None));
                 };
                 change.apply(&mut object);
+                if let Err(too_long) = check_metadata(&object.metadata) {
+                    return Ok(Err(too_long.into()));
+                }
                 object.metageneration += 1;
                 object.updated = parsed(now_in_microseconds())?;
                 write(tx, &object, staged.as_deref())?;
                 let now = object.updated;
                 let happened = StorageEvent::MetadataUpdated;
                 let told = announcer.announce(tx, happened, &object, now)?;
-                Ok(Some((object, told)))
+                Ok::<_, rusqlite::Error>(Ok::<_, CommitError>(Some((object, told))))
             })
-            .await?;
+            .await??;
         let Some((object, told)) = updated else {
             return Ok(None);
         };

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::database::sqlite::SqliteError;
 use crate::error::{Error, ErrorCode};
-use crate::ledger::{CommitError, InvalidObjectName};
+use crate::ledger::{CommitError, InvalidObjectName, MetadataTooLong};
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -15,6 +15,9 @@ pub enum StorageError {
     /// The name is empty, too long, or not of the form the bucket's `object_name` asks for.
     #[error("the object's name is not one this bucket takes")]
     InvalidName,
+    /// The object's custom metadata would be more than Cloud Storage keeps.
+    #[error("the object has too much metadata")]
+    MetadataTooLong,
     /// `limit`: bytes of one object.
     #[error("the object is larger than {limit} bytes")]
     TooLarge { limit: u64 },
@@ -60,6 +63,12 @@ impl From<InvalidObjectName> for StorageError {
     }
 }
 
+impl From<MetadataTooLong> for StorageError {
+    fn from(_: MetadataTooLong) -> Self {
+        Self::MetadataTooLong
+    }
+}
+
 impl From<io::Error> for StorageError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -88,6 +97,7 @@ impl From<CommitError> for StorageError {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::QuotaExceeded => Self::QuotaExceeded,
+            CommitError::MetadataTooLong(too_long) => too_long.into(),
             CommitError::Sqlite(error) => error.into(),
         }
     }
@@ -98,6 +108,9 @@ impl From<StorageError> for Error {
         let public = match &error {
             StorageError::InvalidName => {
                 Self::new(ErrorCode::InvalidArgument, "Invalid object name")
+            }
+            StorageError::MetadataTooLong => {
+                Self::new(ErrorCode::InvalidArgument, "The metadata is too long")
             }
             StorageError::TooLarge { .. } => {
                 Self::new(ErrorCode::InvalidArgument, "The object is too large")
@@ -163,6 +176,11 @@ mod tests {
         let errno = |code| io::Error::from_raw_os_error(code).into();
         for (error, status, message) in [
             (StorageError::InvalidName, 400, "Invalid object name"),
+            (
+                StorageError::MetadataTooLong,
+                400,
+                "The metadata is too long",
+            ),
             (
                 StorageError::TooLarge { limit: 7 },
                 413,

@@ -14,6 +14,7 @@ use super::staged::StagedFile;
 use super::work::{blocking, uninterrupted};
 use super::{Object, ObjectName, PutOptions, StorageError};
 use crate::failpoint::{failpoint, left_out};
+use crate::ledger::check_metadata;
 
 /// Bytes on their way to becoming an object. Dropping it, at any point before
 /// [`Upload::finish`], leaves nothing behind.
@@ -37,6 +38,7 @@ impl Upload {
         let place = Place::of(&name, &bucket.spec.object_name);
         let declared = options.content_length.unwrap_or_default();
         bucket.check_size(declared)?;
+        check_metadata(&options.metadata)?;
         let claim = quota::claim(&bucket, &name, place.owner(), declared).await?;
 
         let running = {

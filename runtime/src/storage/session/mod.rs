@@ -32,7 +32,7 @@ use super::staged::StagedFile;
 use super::work::{blocking, uninterrupted};
 use super::{Object, ObjectName, PutOptions, SessionState, StorageError};
 use crate::failpoint::failpoint;
-use crate::ledger::Session;
+use crate::ledger::{Session, check_metadata};
 
 /// From its start; that of Cloud Storage.
 pub(super) const LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -88,6 +88,7 @@ fn secret() -> String {
 async fn begin(bucket: &Arc<BucketState>, row: &mut Session) -> Result<(), StorageError> {
     let declared = row.options.content_length.unwrap_or_default();
     bucket.check_size(declared)?;
+    check_metadata(&row.options.metadata)?;
     let file = {
         let bucket = bucket.clone();
         blocking(move || {

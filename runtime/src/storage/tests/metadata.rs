@@ -131,6 +131,44 @@ async fn clearing_comes_before_merging() {
     assert_eq!(changed.content_language, some("de"));
 }
 
+/// Cloud Storage's limit, keys and values together: however many changes it takes to get there.
+#[tokio::test]
+async fn custom_metadata_is_8_kib_in_all() {
+    fn custom(key: &str, bytes: usize) -> BTreeMap<String, String> {
+        [(key.to_owned(), "x".repeat(bytes - key.len()))].into()
+    }
+    let disk = Disk::new();
+    let bucket = disk.open().await;
+    let given = |bytes| PutOptions {
+        metadata: custom("a", bytes),
+        ..PutOptions::default()
+    };
+    let refused = bucket.put(name("U1/a"), given(8193)).await;
+    assert!(matches!(refused.err(), Some(StorageError::MetadataTooLong)));
+    let refused = bucket.start_session(name("U1/a"), given(8193)).await;
+    assert!(matches!(refused.err(), Some(StorageError::MetadataTooLong)));
+    let upload = bucket.put(name("U1/a"), given(8192)).await.unwrap();
+    let object = upload.finish().await.unwrap();
+
+    let changed = async |metadata: BTreeMap<String, Option<String>>| {
+        let change = || MetadataChange {
+            metadata: metadata.clone(),
+            ..MetadataChange::default()
+        };
+        let updated = bucket.update(&name("U1/a"), change()).await;
+        let revised = bucket.revise(&name("U1/a"), |_| Some(change())).await;
+        (updated.map(drop), revised.map(drop))
+    };
+    let one_more = [("b".to_owned(), some(""))];
+    let (updated, revised) = changed(one_more.clone().into()).await;
+    assert!(matches!(updated, Err(StorageError::MetadataTooLong)));
+    assert!(matches!(revised, Err(StorageError::MetadataTooLong)));
+    assert_eq!(bucket.head(&name("U1/a")).await.unwrap(), Some(object));
+    assert_eq!(kinds(&disk), ["finalized"]);
+    let instead = one_more.into_iter().chain([("a".to_owned(), None)]);
+    assert!(changed(instead.collect()).await.0.is_ok());
+}
+
 #[tokio::test]
 async fn a_session_tells_of_its_object_once() {
     let disk = Disk::new();
