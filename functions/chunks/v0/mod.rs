@@ -30,7 +30,7 @@ use query::Query;
 pub(super) const OBJECTS: &str = "/v0/b/{bucket}/o";
 pub(super) const OBJECT: &str = "/v0/b/{bucket}/o/{*object}";
 
-/// Bytes of JSON that one request may bring; Cloud Storage keeps 8 KiB of custom metadata.
+/// Bytes of JSON that one request may bring.
 const LONGEST_JSON: usize = 32 << 10;
 
 /// What somebody reads who is known, and may not.
@@ -79,7 +79,7 @@ impl<'c> Call<'c> {
     }
 
     async fn answer(&self, request: Request) -> Result<Response> {
-        let method = meant_method(&request);
+        let method = meant_method(&request)?;
         let sends = method == Method::POST || method == Method::PUT;
         if sends && let Some(id) = self.query.get("upload_id") {
             return resumable::go_on(self, id, request).await;
@@ -122,11 +122,17 @@ impl<'c> Call<'c> {
 }
 
 /// Android cannot send PATCH, and says so in a header of a PUT.
-fn meant_method(request: &Request) -> Method {
+///
+/// # Errors
+/// 400 for a method that nobody needs to disguise: taken for what it seems, it would be an upload.
+fn meant_method(request: &Request) -> Result<Method> {
     let carries = matches!(*request.method(), Method::POST | Method::PUT);
     match text(request.headers(), "x-http-method-override") {
-        Some(method) if carries && method.eq_ignore_ascii_case("PATCH") => Method::PATCH,
-        _ => request.method().clone(),
+        Some(meant) if carries => [Method::PATCH, Method::DELETE, Method::POST, Method::PUT]
+            .into_iter()
+            .find(|method| method.as_str().eq_ignore_ascii_case(meant.trim()))
+            .ok_or_else(|| bad_request("The method in the header is none to be sent so.")),
+        _ => Ok(request.method().clone()),
     }
 }
 

@@ -29,6 +29,10 @@ const RECEIVED: HeaderName = HeaderName::from_static("x-goog-upload-size-receive
 const CHUNK_GRANULARITY: HeaderName = HeaderName::from_static("x-goog-upload-chunk-granularity");
 
 pub(super) async fn start(call: &Call<'_>, request: Request) -> Result<Response> {
+    let command = text(request.headers(), "x-goog-upload-command").unwrap_or("start");
+    if !command.trim().eq_ignore_ascii_case("start") {
+        return Err(bad_request("The command is one to the URL of an upload."));
+    }
     let name = name_in_url(call)?;
     let length = total_length(request.headers())?;
     let content_type = ["header-content-type", "content-type"]
@@ -52,9 +56,15 @@ pub(super) async fn start(call: &Call<'_>, request: Request) -> Result<Response>
 fn total_length(headers: &HeaderMap) -> Result<Option<u64>> {
     let said = text(headers, "x-goog-upload-header-content-length")
         .or_else(|| text(headers, "x-goog-upload-content-length"));
-    said.map(|length| length.trim().parse())
-        .transpose()
-        .map_err(|error| bad_request("The length is not a number.").because(error))
+    said.map(number).transpose()
+}
+
+/// Digits only: Rust parses `+1`, which is no number in HTTP.
+fn number(text: &str) -> Result<u64> {
+    let digits = text.trim();
+    let is_one = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = is_one.then(|| digits.parse().ok()).flatten();
+    number.ok_or_else(|| bad_request("An offset or a length is not a number."))
 }
 
 /// Ends in a parameter that means nothing: there are clients that look for `upload_id=…&`.
@@ -202,9 +212,8 @@ fn finished(call: &Call<'_>, session: &UploadSession, object: &Object) -> Result
 /// Where the sender takes its bytes to go; without one, they go behind those that are there.
 fn offset(headers: &HeaderMap) -> Result<Option<u64>> {
     text(headers, "x-goog-upload-offset")
-        .map(|offset| offset.trim().parse())
+        .map(number)
         .transpose()
-        .map_err(|error| bad_request("The offset is not a number.").because(error))
 }
 
 /// An answer to who will not read it before its request is sent.

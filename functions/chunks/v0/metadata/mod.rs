@@ -124,19 +124,23 @@ impl Said {
             |error| bad_request("The metadata is not what it should be.").because(error);
         // A list would do for a struct.
         let object: Map<String, Value> = serde_json::from_slice(json).map_err(malformed)?;
-        let said: Self = serde_json::from_value(object.into()).map_err(malformed)?;
-        for text in [
-            &said.content_type,
-            &said.cache_control,
-            &said.content_disposition,
-            &said.content_encoding,
-            &said.content_language,
+        let mut said: Self = serde_json::from_value(object.into()).map_err(malformed)?;
+        for said in [
+            &mut said.content_type,
+            &mut said.cache_control,
+            &mut said.content_disposition,
+            &mut said.content_encoding,
+            &mut said.content_language,
         ] {
-            let text = text.iter().flatten().next();
-            if text.is_some_and(|text| HeaderValue::from_bytes(text.as_bytes()).is_err()) {
+            let Some(Some(text)) = said else { continue };
+            if HeaderValue::from_bytes(text.as_bytes()).is_err() {
                 return Err(bad_request(
                     "The metadata has characters that no header has.",
                 ));
+            }
+            // An empty header says less than none.
+            if text.is_empty() {
+                *said = Some(None);
             }
         }
         Ok(said)
@@ -155,15 +159,19 @@ impl Said {
     ) -> Result<PutOptions> {
         let file = name.rsplit('/').next().unwrap_or(name);
         let disposition = || format!("inline; filename*=utf-8''{}", encoded(file));
-        let text = |said: Option<Option<String>>| said.flatten().filter(|text| !text.is_empty());
         Ok(PutOptions {
-            content_type: text(self.content_type)
+            content_type: self
+                .content_type
+                .flatten()
                 .or(content_type)
                 .or_else(|| Some("application/octet-stream".to_owned())),
-            cache_control: text(self.cache_control),
-            content_disposition: text(self.content_disposition).or_else(|| Some(disposition())),
-            content_encoding: text(self.content_encoding),
-            content_language: text(self.content_language),
+            cache_control: self.cache_control.flatten(),
+            content_disposition: self
+                .content_disposition
+                .flatten()
+                .or_else(|| Some(disposition())),
+            content_encoding: self.content_encoding.flatten(),
+            content_language: self.content_language.flatten(),
             metadata: custom(self.metadata.flatten())
                 .filter_map(|(key, value)| Some((key, value?)))
                 .collect(),

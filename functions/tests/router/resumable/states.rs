@@ -7,7 +7,7 @@ use super::{
     start_call,
 };
 use crate::harness::{Launch, Router, Token};
-use crate::storage_v0::{object, objects, refusal, send, signed_in};
+use crate::storage_v0::{escaped, object, objects, refusal, send, signed_in};
 
 #[tokio::test]
 async fn the_last_answer_is_given_again() {
@@ -114,7 +114,34 @@ async fn an_unknown_upload_and_an_unknown_command_are_refused() {
     refusal(&router.post(&target).send().await, 400);
     let call = command(&router, &target, "upload").header("x-goog-upload-offset", "x");
     refusal(&call.body("x").send().await, 400);
+    for offset in ["-1", "+0", "NaN", "1e3", "", "0, 0", "99999999999999999999"] {
+        let call = command(&router, &target, "upload").header("x-goog-upload-offset", offset);
+        refusal(&call.body("x").send().await, 400);
+    }
     assert_eq!(query(&router, &target).await, stands("active", 0));
+}
+
+#[tokio::test]
+async fn only_a_start_needs_no_upload() {
+    let router = Router::start().await;
+    for words in [
+        "query",
+        "cancel",
+        "upload",
+        "finalize",
+        "upload, finalize",
+        "start, upload",
+        "x",
+    ] {
+        let call = router
+            .post(&format!("{}?name={}", objects(), escaped(NAME)))
+            .header("x-goog-upload-protocol", "resumable")
+            .header("x-goog-upload-command", words);
+        let reply = send(call.body("{}")).await;
+        refusal(&reply, 400);
+        assert_eq!(reply.header("x-goog-upload-url"), "");
+    }
+    router.nothing_staged().await;
 }
 
 #[tokio::test]

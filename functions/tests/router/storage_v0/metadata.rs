@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{media, object, refusal, send, upload};
+use super::{media, multipart, object, refusal, send, upload};
 use crate::harness::{Call, Reply, Router, Token};
 
 const NAME: &str = "user_uploads/U1/a b/ü+%/f#?.txt";
@@ -95,6 +95,16 @@ async fn a_client_that_cannot_patch_says_so_in_a_header() {
         assert_eq!(reply.json()["contentLanguage"], method, "{reply:?}");
     }
     assert_eq!(send(router.get(&media(NAME))).await.text(), "hello");
+
+    for (meant, status) in [("GET", 400), ("", 400), ("delete", 204)] {
+        let call = router
+            .post(&object(NAME))
+            .header("x-http-method-override", meant);
+        assert_eq!(send(call.body("x")).await.status, status, "{meant}");
+        let left = if status == 204 { 404 } else { 200 };
+        let reply = send(router.get(&object(NAME))).await;
+        assert_eq!(reply.status, left, "{meant}");
+    }
 }
 
 #[tokio::test]
@@ -110,6 +120,70 @@ async fn a_change_that_is_none_is_refused() {
     }
     let long = json!({"metadata": {"k": "x".repeat(40 << 10)}});
     refusal(&patch(&router, &long).await, 400);
+}
+
+#[tokio::test]
+async fn many_changes_make_an_object_no_longer_than_one_could() {
+    let router = Router::start().await;
+    let half = "x".repeat(4000);
+    upload(&router, NAME, json!({"metadata": {"a": half}}), b"").await;
+    changed(&router, json!({"metadata": {"b": half}})).await;
+    let before = send(router.get(&object(NAME))).await.json();
+    let refused = patch(&router, &json!({"metadata": {"c": half}})).await;
+    assert_eq!(refusal(&refused, 400), "The metadata is too long");
+    for _ in 0..5 {
+        send(router.post(&format!("{}?create_token=true", object(NAME)))).await;
+    }
+    let after = send(router.get(&object(NAME))).await.json();
+    assert_eq!(after["metadata"], before["metadata"]);
+    let tokens = after["downloadTokens"].as_str().unwrap();
+    assert!(tokens.len() < 192, "{tokens}");
+
+    let (name, said) = (
+        "user_uploads/U1/b",
+        json!({"metadata": {"a": half, "b": half, "c": half}}),
+    );
+    refusal(&send(multipart(&router, name, &said, b"x")).await, 400);
+    assert_eq!(send(router.get(&object(name))).await.status, 404);
+    router.nothing_staged().await;
+}
+
+#[tokio::test]
+async fn an_empty_text_unsets_as_null_does() {
+    let router = Router::start().await;
+    let said = json!({
+        "contentType": "text/plain", "cacheControl": "no-store", "contentEncoding": "br",
+        "contentDisposition": "attachment", "contentLanguage": "de",
+    });
+    for unset in ["", "null"] {
+        upload(&router, NAME, said.clone(), b"hello").await;
+        let mut change = said.clone();
+        for text in change.as_object_mut().unwrap().values_mut() {
+            *text = if unset.is_empty() {
+                json!("")
+            } else {
+                json!(null)
+            };
+        }
+        let after = changed(&router, change).await;
+        for key in ["cacheControl", "contentDisposition", "contentLanguage"] {
+            assert_eq!(after.get(key), None, "{unset:?} {key}");
+        }
+        let reply = send(router.get(&media(NAME))).await;
+        for (header, expected) in [
+            ("content-type", "application/octet-stream"),
+            ("cache-control", "private, max-age=0"),
+            (
+                "content-disposition",
+                "attachment; filename*=utf-8''f%23%3F.txt",
+            ),
+        ] {
+            assert_eq!(reply.header(header), expected, "{unset:?}");
+        }
+        for header in ["content-encoding", "content-language"] {
+            assert!(!reply.headers.contains_key(header), "{unset:?} {header}");
+        }
+    }
 }
 
 #[tokio::test]
