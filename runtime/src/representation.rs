@@ -1,5 +1,5 @@
-//! Bytes as the answer to a GET or HEAD: all of them, a range, or none when the client has them already
-//! (RFC 9110 §13 and §14).
+//! Bytes as the answer to a GET or HEAD: all of them, a range, or none when the client has them already or
+//! wants those of another version (RFC 9110 §13 and §14).
 //!
 //! Knows neither where they lie nor what they are: whoever answers says that beforehand.
 
@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use http::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderName, HeaderValue, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
 
@@ -45,6 +45,10 @@ impl Representation {
         let modified = httpdate::fmt_http_date(self.modified);
         insert(&mut response, LAST_MODIFIED, &modified)?;
         insert(&mut response, ACCEPT_RANGES, "bytes")?;
+        if self.is_another(request.headers()) {
+            *response.status_mut() = StatusCode::PRECONDITION_FAILED;
+            return Ok(response);
+        }
         if self.is_unchanged(request.headers()) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return Ok(response);
@@ -88,17 +92,20 @@ impl Representation {
     /// Whether the client has it: `If-None-Match` decides, `If-Modified-Since` only without it.
     pub fn is_unchanged(&self, headers: &HeaderMap) -> bool {
         if headers.contains_key(IF_NONE_MATCH) {
-            return headers
-                .get_all(IF_NONE_MATCH)
-                .iter()
-                .filter_map(|tags| tags.to_str().ok())
-                .flat_map(|tags| tags.split(','))
-                .map(|tag| tag.trim().trim_start_matches("W/"))
+            return tags(headers, IF_NONE_MATCH)
+                .map(|tag| tag.trim_start_matches("W/"))
                 .any(|tag| tag == "*" || tag == self.etag);
         }
-        text(headers, IF_MODIFIED_SINCE)
-            .and_then(|date| httpdate::parse_http_date(date).ok())
-            .is_some_and(|since| seconds(self.modified) <= seconds(since))
+        date(headers, IF_MODIFIED_SINCE).is_some_and(|since| seconds(self.modified) <= since)
+    }
+
+    /// Whether the client wants a version that this is not: `If-Match` decides, `If-Unmodified-Since` only
+    /// without it.
+    fn is_another(&self, headers: &HeaderMap) -> bool {
+        if headers.contains_key(IF_MATCH) {
+            return !tags(headers, IF_MATCH).any(|tag| tag == "*" || tag == self.etag);
+        }
+        date(headers, IF_UNMODIFIED_SINCE).is_some_and(|since| seconds(self.modified) > since)
     }
 
     /// `Range`, unless `If-Range` names another version.
@@ -107,8 +114,7 @@ impl Representation {
         let same = match text(headers, IF_RANGE) {
             None => true,
             Some(tag) if tag.starts_with('"') => tag == self.etag,
-            Some(date) => httpdate::parse_http_date(date)
-                .is_ok_and(|date| seconds(date) == seconds(self.modified)),
+            Some(_) => date(headers, IF_RANGE) == Some(seconds(self.modified)),
         };
         same.then_some(range)
     }
@@ -138,16 +144,32 @@ fn bounds(header: &str) -> Option<(&str, &str)> {
         .then(|| range.trim().split_once('-'))?
 }
 
-/// Digits only: Rust parses `+1`, which is no number in HTTP.
+/// Digits only: Rust parses `+1`, which is no number in HTTP. What is too large for the type is beyond the
+/// end of any file.
 fn number(text: &str) -> Option<u64> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok())?
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 /// HTTP's dates have no fractions.
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
+}
+
+fn tags(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|tags| tags.to_str().ok())
+        .flat_map(|tags| tags.split(','))
+        .map(str::trim)
+}
+
+/// Seconds since 1970.
+fn date(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
+    let date = httpdate::parse_http_date(text(headers, name)?).ok()?;
+    Some(seconds(date))
 }
 
 fn insert(response: &mut Response, name: HeaderName, text: &str) -> Result<()> {
@@ -173,6 +195,9 @@ mod tests {
             ("bytes=-30", 10, Selection::Part(0..10)),
             ("bytes=8-99", 10, Selection::Part(8..10)),
             ("bytes=0-18446744073709551615", 10, Selection::Part(0..10)),
+            ("bytes=0-18446744073709551616", 10, Selection::Part(0..10)),
+            ("bytes=-18446744073709551616", 10, Selection::Part(0..10)),
+            ("bytes=18446744073709551616-", 10, Selection::Unsatisfiable),
             ("bytes=50-60", 10, Selection::Unsatisfiable),
             ("bytes=10-", 10, Selection::Unsatisfiable),
             ("bytes=-0", 10, Selection::Unsatisfiable),

@@ -16,14 +16,15 @@ type Decoder = Box<dyn Read + Send>;
 /// Whether `Accept-Encoding` (RFC 9110 §12.5.3) names gzip, or anything.
 pub(super) fn is_accepted(accept_encoding: Option<&str>) -> bool {
     let mut accepted = None;
-    for coding in accept_encoding.unwrap_or_default().split(',') {
+    let accept_encoding = accept_encoding.unwrap_or_default().to_ascii_lowercase();
+    for coding in accept_encoding.split(',') {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
         let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
         let wanted = weight
             .trim()
             .parse::<f32>()
             .is_ok_and(|weight| weight > 0.0);
-        match name.trim().to_ascii_lowercase().as_str() {
+        match name.trim() {
             "gzip" | "x-gzip" => return wanted,
             "*" => accepted = Some(wanted),
             _ => {}
@@ -94,6 +95,7 @@ mod tests {
             (Some("br;q=1, GZIP; q=0.5"), true),
             (Some("x-gzip"), true),
             (Some("gzip;q=0"), false),
+            (Some("gzip;Q=0"), false),
             (Some("gzip;q=0, *"), false),
             (Some("*"), true),
             (Some("*;q=0"), false),

@@ -65,3 +65,40 @@ async fn a_new_content_has_a_new_tag_and_the_same_request_the_same() {
     let call = get(&router).header("if-none-match", first.header("etag"));
     assert_eq!(call.send().await.text(), "secnd");
 }
+
+#[tokio::test]
+async fn who_wants_another_version_gets_none() {
+    let router = Router::start().await;
+    let whole = uploaded(&router, b"0123456789").await;
+    let (etag, modified) = (whole.header("etag"), whole.header("last-modified"));
+    let (weak, list) = (format!("W/{etag}"), format!("\"other\", {etag}"));
+    let long_ago = "Thu, 01 Jan 1970 00:00:00 GMT";
+    for (header, condition, status) in [
+        ("if-match", etag, 200),
+        ("if-match", &list, 200),
+        ("if-match", "*", 200),
+        ("if-match", "\"other\"", 412),
+        ("if-match", &weak, 412),
+        ("if-unmodified-since", modified, 200),
+        ("if-unmodified-since", long_ago, 412),
+        ("if-unmodified-since", "nonsense", 200),
+    ] {
+        for range in ["", "bytes=0-3"] {
+            let mut call = get(&router).header(header, condition);
+            if !range.is_empty() {
+                call = call.header("range", range);
+            }
+            let reply = call.send().await;
+            let expected = if status == 200 && !range.is_empty() {
+                206
+            } else {
+                status
+            };
+            assert_eq!(reply.status, expected, "{header} {condition}: {reply:?}");
+            assert!(status == 200 || reply.body.is_empty(), "{reply:?}");
+        }
+    }
+    let call = get(&router).header("if-match", etag);
+    let reply = call.header("if-unmodified-since", long_ago).send().await;
+    assert_eq!(reply.status, 200, "the tag decides: {reply:?}");
+}
