@@ -17,7 +17,7 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::context::Context;
 use crate::error::{Error, ErrorCode, Result};
@@ -85,7 +85,7 @@ where
     Ok(typed(
         StatusCode::OK,
         "application/json; charset=utf-8",
-        json!({"result": result}).to_string(),
+        format!("{{\"result\":{result}}}"),
     ))
 }
 
