@@ -195,6 +195,12 @@ export const streams = {
     await breaks(world, 'crash', null, 'functions/internal');
   },
 
+  async 'a function that takes too long rejects the result'(world) {
+    const { messages, error, broken } = await streamed(world, 'count', { to: 1_000_000 });
+    equal([error?.code, broken?.code], ['functions/deadline-exceeded', 'functions/deadline-exceeded']);
+    equal(messages.slice(0, 2), [1, 2], 'what came before');
+  },
+
   async 'an unknown function rejects the result'(world) {
     await breaks(world, 'missing', null, 'functions/not-found');
   },
