@@ -46,6 +46,7 @@ pub(crate) struct App {
 pub(crate) struct Deployment {
     pub(crate) manifest: Manifest,
     pub(crate) routes: RouteTable,
+    /// By name, as the manifest has them.
     pub(crate) entries: Vec<Arc<Entry>>,
     /// For URLs that belong to no function.
     pub(crate) default_cors: Option<CorsPolicy>,
@@ -66,6 +67,13 @@ impl Deployment {
             hosting,
             manifest,
         }
+    }
+
+    pub(crate) fn entry(&self, name: &str) -> Option<&Arc<Entry>> {
+        let found = self
+            .entries
+            .binary_search_by(|it| (*it.spec.name).cmp(name));
+        Some(&self.entries[found.ok()?])
     }
 
     /// The same functions under another manifest. One that it does not name stays as it is.

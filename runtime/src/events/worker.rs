@@ -57,8 +57,10 @@ pub(crate) async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
 /// Starts what is due and has a slot. Returns how long there is nothing more to do.
 async fn deliver_due(app: &Arc<App>, ledger: &Ledger) -> Result<Option<Duration>, SqliteError> {
     let mut next: Option<Duration> = None;
-    for entry in &app.deployment().entries {
-        let Some(retry) = retry_of(entry) else {
+    let deployment = app.deployment();
+    for function in ledger.waiting().await? {
+        let entry = deployment.entry(&function);
+        let Some((entry, retry)) = entry.and_then(|entry| Some((entry, retry_of(entry)?))) else {
             continue;
         };
         loop {

@@ -49,8 +49,8 @@ pub(crate) enum Outcome {
 }
 
 impl Ledger {
-    /// Leases up to `most` due deliveries of a function until `lease` has passed. One that has had
-    /// `attempts` already is given up instead: none of them lived to settle it.
+    /// Leases the first `most` due deliveries of a function until `lease` has passed. Those of them that
+    /// have had `attempts` already are given up instead: no attempt lived to settle them.
     pub(crate) async fn lease(
         &self,
         function: &str,
@@ -62,14 +62,18 @@ impl Ledger {
         self.sqlite
             .write(move |tx| {
                 let now = Timestamp::now().as_microsecond();
-                tx.prepare_cached(GIVE_UP)?
-                    .execute(params![function, now, attempts, WORN_OUT])?;
                 let due: Vec<_> = tx
                     .prepare_cached(DUE)?
                     .query_map(params![function, now, most as i64], |row| {
                         delivery(row, now)
                     })?
                     .collect::<Result<_, _>>()?;
+                let (due, worn_out): (Vec<_>, Vec<_>) =
+                    due.into_iter().partition(|it| it.attempt <= attempts);
+                for DeliveryKey { event, function } in worn_out.into_iter().map(|it| it.key) {
+                    tx.prepare_cached(GIVE_UP)?
+                        .execute(params![event, function, now, WORN_OUT])?;
+                }
                 let until = now.saturating_add(micros(lease));
                 for delivery in &due {
                     tx.prepare_cached(LEASE)?.execute(params![
@@ -127,6 +131,18 @@ impl Ledger {
             .await
     }
 
+    /// The functions that deliveries wait for.
+    pub(crate) async fn waiting(&self) -> Result<Vec<String>, SqliteError> {
+        self.sqlite
+            .read(|connection| {
+                connection
+                    .prepare_cached(WAITING)?
+                    .query_map([], |row| row.get(0))?
+                    .collect()
+            })
+            .await
+    }
+
     /// When the next delivery of a function is due, in microseconds since 1970.
     pub(crate) async fn next_due(&self, function: &str) -> Result<Option<i64>, SqliteError> {
         let function = function.to_owned();
@@ -140,25 +156,36 @@ impl Ledger {
             .await
     }
 
-    /// Forgets events whose deliveries were all acknowledged before `until`. Dead letters stay.
+    /// Forgets events that were recorded before `until` and are acknowledged by everybody. Dead letters
+    /// stay. Whoever writes meanwhile waits for a part of them at most.
     pub(crate) async fn prune(&self, until: Timestamp) -> Result<usize, SqliteError> {
-        self.sqlite
-            .write(move |tx| tx.prepare_cached(PRUNE)?.execute([until.as_microsecond()]))
-            .await
+        let until = until.as_microsecond();
+        let mut forgotten = 0;
+        loop {
+            let part = self.sqlite.write(move |tx| {
+                tx.prepare_cached(PRUNE)?
+                    .execute([until, FORGOTTEN_AT_ONCE])
+            });
+            let part = part.await?;
+            forgotten += part;
+            if (part as i64) < FORGOTTEN_AT_ONCE {
+                return Ok(forgotten);
+            }
+        }
     }
 }
 
 const WORN_OUT: &str = "every attempt ended with the process";
 
-pub(super) const DUE: &str = "SELECT deliveries.event AS number, function, attempts, since,
+const DUE: &str = "SELECT deliveries.event AS number, function, attempts, since,
         events.event AS event
     FROM deliveries JOIN events ON events.number = deliveries.event
     WHERE function = ?1 AND state = 'pending' AND due <= ?2
     ORDER BY due LIMIT ?3";
 
 const GIVE_UP: &str = "UPDATE deliveries
-    SET state = 'dead', lease = NULL, settled = ?2, error = coalesce(error, ?4)
-    WHERE function = ?1 AND state = 'pending' AND due <= ?2 AND attempts >= ?3";
+    SET state = 'dead', lease = NULL, settled = ?3, error = coalesce(error, ?4)
+    WHERE event = ?1 AND function = ?2";
 
 const LEASE: &str = "UPDATE deliveries SET attempts = attempts + 1, due = ?3, lease = ?4
     WHERE event = ?1 AND function = ?2";
@@ -173,11 +200,24 @@ const RELEASE: &str = "UPDATE deliveries SET lease = NULL, due = ?1 + CASE WHEN 
         ELSE abs(random()) % (250000 << min(attempts, 4)) END
     WHERE lease IS NOT NULL";
 
-pub(super) const NEXT_DUE: &str = "SELECT due FROM deliveries
+/// From one function to the next, however many deliveries each has.
+const WAITING: &str = "WITH RECURSIVE waiting (name) AS (
+        SELECT min(function) FROM deliveries WHERE state = 'pending'
+        UNION ALL
+        SELECT (SELECT min(function) FROM deliveries WHERE state = 'pending' AND function > name)
+        FROM waiting WHERE name IS NOT NULL
+    ) SELECT name FROM waiting WHERE name IS NOT NULL";
+
+const NEXT_DUE: &str = "SELECT due FROM deliveries
     WHERE function = ?1 AND state = 'pending' ORDER BY due LIMIT 1";
 
-pub(super) const PRUNE: &str = "DELETE FROM events WHERE recorded < ?1 AND NOT EXISTS
-    (SELECT 1 FROM deliveries WHERE event = number AND state <> 'done')";
+const PRUNE: &str = "DELETE FROM events WHERE number IN (
+        SELECT number FROM events WHERE recorded < ?1 AND NOT EXISTS
+            (SELECT 1 FROM deliveries WHERE event = number AND state <> 'done')
+        LIMIT ?2)";
+
+/// Events forgotten in one transaction: some 10 ms.
+pub(super) const FORGOTTEN_AT_ONCE: i64 = 1000;
 
 fn delivery(row: &Row<'_>, now: i64) -> rusqlite::Result<Delivery> {
     let waited = now.saturating_sub(row.get("since")?);

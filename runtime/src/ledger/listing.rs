@@ -78,11 +78,11 @@ impl Ledger {
     }
 }
 
-pub(super) const LIST: &str = "SELECT * FROM objects
+const LIST: &str = "SELECT * FROM objects
     WHERE bucket = :bucket AND name >= max(:prefix, :start_after) AND name <> :start_after
     ORDER BY name LIMIT :limit";
 
-pub(super) const FROM: &str = "SELECT * FROM objects
+const FROM: &str = "SELECT * FROM objects
     WHERE bucket = :bucket AND name >= :from ORDER BY name";
 
 /// A page that is being filled.

@@ -46,6 +46,7 @@ const SCHEMA: &[&str] = &[
     include_str!("schema/0001_objects.sql"),
     include_str!("schema/0002_events.sql"),
     include_str!("schema/0003_sessions.sql"),
+    include_str!("schema/0004_owners.sql"),
 ];
 
 #[derive(Clone)]

@@ -30,6 +30,16 @@ pub(super) fn forget_removal(
     Ok(())
 }
 
+pub(super) fn delete(
+    tx: &Transaction<'_>,
+    bucket: &str,
+    name: &ObjectName,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND name = ?2")?
+        .execute(params![bucket, name.as_str()])?;
+    Ok(())
+}
+
 pub(super) fn insert(tx: &Transaction<'_>, new: CommitObject) -> rusqlite::Result<Object> {
     // What the row holds, so that the object told of now equals the one read later.
     let now = parsed(Timestamp::from_microsecond(new.now.as_microsecond()))?;
@@ -67,8 +77,9 @@ pub(super) fn write(
     object: &Object,
     staged: Option<&str>,
 ) -> rusqlite::Result<()> {
+    delete(tx, &object.bucket, &object.name)?;
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO objects VALUES (:bucket, :name, :owner, :generation,
+        "INSERT INTO objects VALUES (:bucket, :name, :owner, :generation,
             :metageneration, :size, :content_type, :md5, :crc32c, :sha256, :created, :updated,
             :metadata, :staged, :cache_control, :content_disposition, :content_encoding,
             :content_language)",

@@ -5,7 +5,7 @@ use manifest::StorageEvent;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::object_row::{
-    find, forget_removal, insert, name_of, now_in_microseconds, parsed, write,
+    delete, find, forget_removal, insert, name_of, now_in_microseconds, parsed, write,
 };
 use super::sessions::finish_session;
 use super::{
@@ -134,8 +134,7 @@ impl Ledger {
                     let now = Timestamp::now();
                     told = announcer.announce(tx, StorageEvent::Deleted, &object, now)?;
                 }
-                tx.prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND name = ?2")?
-                    .execute(params![bucket, name.as_str()])?;
+                delete(tx, &bucket, &name)?;
                 tx.prepare_cached("INSERT OR IGNORE INTO removals (bucket, name) VALUES (?1, ?2)")?
                     .execute(params![bucket, name.as_str()])?;
                 Ok(told)
@@ -261,10 +260,11 @@ impl Ledger {
     }
 }
 
-pub(super) const FIND_STAGED: &str = "SELECT bucket, name FROM objects WHERE staged = ?1";
+const FIND_STAGED: &str = "SELECT bucket, name FROM objects WHERE staged = ?1";
 
-pub(super) const OWNER_TOTAL: &str = "SELECT coalesce(sum(size), 0) FROM objects
-    WHERE bucket = ?1 AND owner = ?2 AND name <> ?3";
+const OWNER_TOTAL: &str = "SELECT
+    coalesce((SELECT bytes FROM owners WHERE bucket = ?1 AND owner = ?2), 0)
+    - coalesce((SELECT size FROM objects WHERE bucket = ?1 AND name = ?3 AND owner = ?2), 0)";
 
 fn owner_total(
     connection: &Connection,

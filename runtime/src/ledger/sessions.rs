@@ -149,11 +149,11 @@ impl Ledger {
     }
 }
 
-pub(super) const SESSION: &str = "SELECT * FROM upload_sessions WHERE id = ?1";
+const SESSION: &str = "SELECT * FROM upload_sessions WHERE id = ?1";
 
-pub(super) const ACTIVE_SESSIONS: &str = "SELECT * FROM upload_sessions WHERE state = 'active'";
+const ACTIVE_SESSIONS: &str = "SELECT * FROM upload_sessions WHERE state = 'active'";
 
-pub(super) const EXPIRED_SESSIONS: &str = "SELECT * FROM upload_sessions WHERE expires <= ?1";
+const EXPIRED_SESSIONS: &str = "SELECT * FROM upload_sessions WHERE expires <= ?1";
 
 /// Ends a session in the transaction that makes its object.
 pub(super) fn finish_session(
