@@ -70,7 +70,7 @@ impl Head {
     /// The next bytes of the connection; those after the head's end are not looked at.
     pub(super) fn read(&mut self, mut bytes: &[u8]) {
         while !self.complete && !bytes.is_empty() {
-            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let end = memchr::memchr(b'\n', bytes);
             let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |at| at + 1));
             bytes = rest;
             self.length += part.len();
