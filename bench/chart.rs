@@ -78,3 +78,44 @@ fn bar(top: f64, row: &str, figure: &Figure, target: Target) -> String {
         figure.target_text().unwrap_or_default(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FULL, LEFT, MOST, bar};
+    use crate::figure::Figure;
+
+    fn drawn(figure: &Figure) -> String {
+        bar(0.0, "row", figure, figure.target.unwrap())
+    }
+
+    fn width(of: f64) -> String {
+        format!("width=\"{of:.1}\"")
+    }
+
+    #[test]
+    fn a_bar_is_as_long_as_the_share_of_its_target() {
+        let most = drawn(&Figure::new("", "×", vec![0.6]).at_most(1.2));
+        assert!(
+            most.contains(&width(FULL / 2.0)) && most.contains("class=\"met\""),
+            "{most}"
+        );
+        let least = drawn(&Figure::new("", "×", vec![5.0]).at_least(6.0));
+        assert!(
+            least.contains(&width(FULL * 1.2)) && least.contains("class=\"missed\""),
+            "{least}"
+        );
+    }
+
+    #[test]
+    fn a_bar_beyond_the_chart_is_cut_off_and_says_so() {
+        let cut = drawn(&Figure::new("", "×", vec![1.0, 30.0, 90.0]).at_most(1.0));
+        assert!(
+            cut.contains(&width(FULL * MOST)) && cut.contains("→ 30 ×"),
+            "{cut}"
+        );
+        assert!(
+            cut.contains(&format!("x2=\"{:.1}\"", LEFT + FULL * MOST)),
+            "{cut}"
+        );
+    }
+}

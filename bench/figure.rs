@@ -140,3 +140,44 @@ fn number(value: f64) -> String {
         false => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Figure;
+
+    #[test]
+    fn quartiles_lie_between_the_values_nearest_to_them() {
+        let figure = Figure::new("", "", vec![4.0, 1.0, 3.0, 2.0]);
+        assert_eq!(figure.median(), 2.5);
+        assert_eq!(figure.quartiles(), (1.75, 3.25));
+        let once = Figure::new("", "", vec![7.0]);
+        assert_eq!((once.median(), once.quartiles()), (7.0, (7.0, 7.0)));
+    }
+
+    #[test]
+    fn a_ratio_is_of_values_of_the_same_round() {
+        let figure = Figure::ratio("", &[1.0, 40.0, 9.0], &[2.0, 40.0, 3.0]);
+        assert_eq!((figure.quartiles(), figure.median()), ((0.75, 2.0), 1.0));
+    }
+
+    #[test]
+    fn a_target_is_met_on_its_own_side() {
+        let ratio = |values| Figure::new("", "×", values);
+        let met = |figure: &Figure| figure.target.unwrap().is_met(figure.median());
+        assert!(met(&ratio(vec![1.2]).at_most(1.2)) && !met(&ratio(vec![1.21]).at_most(1.2)));
+        assert!(met(&ratio(vec![9.0]).at_least(9.0)) && !met(&ratio(vec![8.9]).at_least(9.0)));
+        let share = |figure: &Figure| figure.target.unwrap().share(figure.median());
+        assert_eq!(share(&ratio(vec![0.6]).at_most(1.2)), 0.5);
+        assert_eq!(share(&ratio(vec![18.0]).at_least(9.0)), 0.5);
+    }
+
+    #[test]
+    fn a_number_has_the_digits_that_say_something() {
+        let text = |value| Figure::new("", "×", vec![value]).text(value);
+        let texts = [1.2, 1.234, 12.34, 123.4, 20.0, 100.0, 0.0].map(text);
+        assert_eq!(
+            texts,
+            ["1.2 ×", "1.23 ×", "12.3 ×", "123 ×", "20 ×", "100 ×", "0 ×"]
+        );
+    }
+}
