@@ -184,7 +184,12 @@ fn exchange(
     let length = answer
         .lines()
         .find_map(|line| line.strip_prefix("content-length:"));
-    let length: u64 = length.context("no length")?.trim().parse()?;
+    let length: u64 = match length {
+        Some(length) => length.trim().parse()?,
+        // It has no body.
+        None if status == 204 => 0,
+        None => anyhow::bail!("an answer without its length"),
+    };
     take(&buffer[end..read]);
     let mut left = length.saturating_sub((read - end) as u64);
     while left > 0 {

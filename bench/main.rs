@@ -36,8 +36,8 @@ struct Arguments {
     /// Where the peers are installed
     #[arg(long)]
     peers: PathBuf,
-    /// Writes results.md and results.svg beside the sources
-    #[arg(long)]
+    /// Measures all, and writes results.md and results.svg beside the sources
+    #[arg(long, conflicts_with = "rows")]
     write: bool,
     /// Says which rows there are
     #[arg(long)]

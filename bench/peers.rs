@@ -92,6 +92,12 @@ impl Peers {
         self.rounds.unwrap_or(usual)
     }
 
+    /// What image/test.sh measured, when it has run on this machine.
+    pub(crate) fn image_bytes(&self) -> Option<f64> {
+        let file = self.installed.with_file_name("image_bytes");
+        std::fs::read_to_string(file).ok()?.trim().parse().ok()
+    }
+
     /// An empty one on the disk, which goes with the benchmark.
     ///
     /// # Errors
@@ -118,7 +124,10 @@ impl Peers {
     /// # Errors
     /// When no port is free.
     pub(crate) fn router_in(&self, folder: &Path, cores: Cores) -> anyhow::Result<Launch> {
-        self.runtime("router", folder, cores)
+        Ok(Launch {
+            ready_path: "/hello_world",
+            ..self.runtime("router", folder, cores)?
+        })
     }
 
     /// The product, with its manifest and an empty folder.

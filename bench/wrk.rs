@@ -38,7 +38,9 @@ pub(crate) struct Burst {
 /// # Errors
 /// When a request fails.
 pub(crate) fn burst(server: &Server, load: &Load) -> anyhow::Result<Burst> {
+    // Patient: what is slow counts, and what fails ends the row.
     let mut wrk = pinned(LOAD, "wrk");
+    wrk.args(["--timeout", "30s"]);
     wrk.args([
         "--threads",
         "1",

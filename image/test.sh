@@ -148,6 +148,8 @@ report_sizes() {
     image_bytes=$(du --summarize --bytes "$root" | cut -f1)
     binary_bytes=$(stat --format %s "$root/app/router")
     remove_root
+    # For the benchmark's table.
+    echo "$image_bytes" >"$cache/image_bytes"
     echo "image $(megabytes "$image_bytes") MB uncompressed, of which the binary is $(megabytes "$binary_bytes") MB"
 }
 

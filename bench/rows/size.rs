@@ -10,12 +10,19 @@ use crate::peers::{Peers, built};
 
 const MEGABYTE: f64 = 1e6;
 
-pub(super) fn measure(_peers: &Peers) -> anyhow::Result<Vec<Figure>> {
+pub(super) fn measure(peers: &Peers) -> anyhow::Result<Vec<Figure>> {
     let binary = built("router")?.metadata()?.len() as f64;
-    Ok(vec![
-        Figure::new("the binary", "MB", vec![binary / MEGABYTE]).at_most(20.0),
-        Figure::new("crates in it, ours included", "", vec![crates()?]),
-    ])
+    let mut figures = vec![Figure::new("the binary", "MB", vec![binary / MEGABYTE]).at_most(20.0)];
+    if let Some(bytes) = peers.image_bytes() {
+        let what = "the image, uncompressed, as image/test.sh built it last";
+        figures.push(Figure::new(what, "MB", vec![bytes / MEGABYTE]).at_most(60.0));
+    }
+    figures.push(Figure::new(
+        "crates in it, ours included",
+        "",
+        vec![crates()?],
+    ));
+    Ok(figures)
 }
 
 fn crates() -> anyhow::Result<f64> {

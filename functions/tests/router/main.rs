@@ -26,6 +26,7 @@ mod form_bombs;
 mod framing;
 mod hello_world;
 mod identity;
+mod image;
 mod key_outage;
 mod leaks;
 mod lifecycle;
