@@ -175,7 +175,9 @@ fn answer(client: &TcpStream, keys: &str, certificates: &str) -> anyhow::Result<
     write!(
         client,
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: public, max-age=19000\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+         Date: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        // Without it firebase-admin keeps nothing, and asks again for each token.
+        httpdate::fmt_http_date(SystemTime::now()),
         body.len()
     )?;
     Ok(())

@@ -62,9 +62,11 @@ pub(crate) fn burst(server: &Server, load: &Load) -> anyhow::Result<Burst> {
         .iter()
         .any(|sign| report.contains(sign));
     ensure!(!failed, "{} failed: {report}", load.path);
+    let requests = requests(&report).context("wrk's report")?;
+    ensure!(requests > 0.0, "{} is not answered: {report}", load.path);
     Ok(Burst {
         requests_per_second: requests_per_second(&report).context("wrk's report")?,
-        cpu: microseconds(used) / requests(&report).context("wrk's report")?,
+        cpu: microseconds(used) / requests,
     })
 }
 
