@@ -15,6 +15,7 @@ COPY examples/conformance/Cargo.toml examples/conformance/
 COPY examples/faulty/Cargo.toml examples/faulty/
 COPY bench/Cargo.toml bench/
 COPY bench/functions/Cargo.toml bench/functions/
+COPY bench/guard/Cargo.toml bench/guard/
 RUN mkdir runtime/src runtime/manifest/src \
     && touch runtime/src/lib.rs runtime/manifest/src/lib.rs functions/lib.rs \
         examples/conformance/lib.rs examples/faulty/lib.rs \

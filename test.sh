@@ -32,6 +32,7 @@ main() {
     step "tests" cargo test --locked --workspace --no-fail-fast
     if [[ $which == all ]]; then
         step "adding a function" cargo test --locked --workspace --test adding_a_function -- --include-ignored
+        step "instructions" cargo run --locked --release --quiet --package guard
         step "crashes" cargo test --locked --package functions --test crash -- --ignored
         step "clients" clients/run.sh
         step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
@@ -42,7 +43,7 @@ main() {
 }
 
 # The SQLite and cryptography crates build C; the database tests start servers of their own; the media tests make
-# their files.
+# their files; the guard counts instructions.
 install_packages() {
     need cc build-essential
     need ffmpeg ffmpeg
@@ -50,6 +51,7 @@ install_packages() {
     need '/usr/lib/postgresql/*/bin/initdb' postgresql
     need pgbouncer pgbouncer
     need strace strace
+    need valgrind valgrind
 }
 
 # By name: `cargo fmt` does not follow the modules that functions/build.rs declares. The files git would take are
