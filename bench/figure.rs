@@ -84,7 +84,8 @@ impl Figure {
     }
 
     pub(crate) fn text(&self, value: f64) -> String {
-        format!("{} {}", number(value), self.unit)
+        let text = format!("{} {}", number(value), self.unit);
+        text.trim_end().to_owned()
     }
 
     /// `≤ 1.2 ×`
@@ -132,7 +133,8 @@ fn number(value: f64) -> String {
     let digits: usize = match value.abs() {
         100.0.. => 0,
         10.0.. => 1,
-        _ => 2,
+        0.1.. => 2,
+        _ => 4,
     };
     let text = format!("{value:.digits$}");
     match text.contains('.') {
@@ -174,10 +176,19 @@ mod tests {
     #[test]
     fn a_number_has_the_digits_that_say_something() {
         let text = |value| Figure::new("", "×", vec![value]).text(value);
-        let texts = [1.2, 1.234, 12.34, 123.4, 20.0, 100.0, 0.0].map(text);
+        let texts = [1.2, 1.234, 12.34, 123.4, 20.0, 100.0, 0.0, 0.0046].map(text);
         assert_eq!(
             texts,
-            ["1.2 ×", "1.23 ×", "12.3 ×", "123 ×", "20 ×", "100 ×", "0 ×"]
+            [
+                "1.2 ×",
+                "1.23 ×",
+                "12.3 ×",
+                "123 ×",
+                "20 ×",
+                "100 ×",
+                "0 ×",
+                "0.0046 ×"
+            ]
         );
     }
 }

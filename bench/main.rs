@@ -79,7 +79,10 @@ fn main() -> anyhow::Result<()> {
     }
     if arguments.write {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        std::fs::write(folder.join("results.md"), report::markdown(&measured)?)?;
+        std::fs::write(
+            folder.join("results.md"),
+            report::markdown(&measured, arguments.rounds)?,
+        )?;
         std::fs::write(folder.join("results.svg"), chart::svg(&measured))?;
     }
     Ok(())

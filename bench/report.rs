@@ -28,8 +28,14 @@ const TABLE: &str = "
 
 /// # Errors
 /// When the machine cannot be described.
-pub(crate) fn markdown(measured: &[Measured]) -> anyhow::Result<String> {
+pub(crate) fn markdown(measured: &[Measured], rounds: Option<usize>) -> anyhow::Result<String> {
     let mut text = HEAD.to_owned();
+    if let Some(rounds) = rounds {
+        write!(
+            text,
+            "\n**Provisional**: with `--rounds {rounds}`, to see whether it works.\n"
+        )?;
+    }
     for line in machine::description()? {
         write!(text, "\n- {line}")?;
     }
