@@ -57,6 +57,7 @@ async fn a_user_without_an_email_or_with_a_taken_one_is_kept_without() {
 async fn of_twenty_callers_at_once_exactly_one_creates_the_user() {
     let engines = Engines::open();
     for database in engines.both() {
+        database.migrate().await.unwrap();
         let callers = (0..20).map(|_| synchronise(database, "u1", Some("a@x")));
         let created = join_all(callers).await.into_iter().map(Result::unwrap);
         assert_eq!(created.filter(|created| *created).count(), 1);

@@ -23,8 +23,9 @@
 //!
 //! # Limits
 //!
-//! PostgreSQL: at most 10 connections; 2 s to get one, 5 s to open one, 5 s for each statement. A
-//! statement that takes longer is cancelled and its connection closed.
+//! PostgreSQL: at most 10 connections; 2 s to get one that others use, 5 s to open another, 10 s to open
+//! the first, 5 s for each statement. A statement that takes longer is cancelled and its connection
+//! closed. No statement is sent twice: whoever knows that theirs may be, sends it again.
 //! SQLite: 5 s for a place in the queue; a statement runs to its end.
 
 mod cell;
@@ -32,6 +33,7 @@ mod embedded;
 mod error;
 mod migrations;
 mod postgres;
+mod postgres_pool;
 mod postgres_url;
 mod postgres_values;
 mod row;

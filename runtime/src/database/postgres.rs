@@ -5,98 +5,74 @@
 //! types (`query_typed`), the migration lock belongs to its transaction.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::Duration;
 
-use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use futures_util::TryStreamExt;
 use tokio::runtime::Handle;
-use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Config, RowStream, Transaction};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{Client, RowStream, Transaction};
 
 use super::error::DatabaseError;
 use super::migrations::{self, Applied, Migration};
-use super::postgres_url::Target;
+use super::postgres_pool::Connections;
 use super::postgres_values;
 use super::row::Rows;
 use super::statement::Statement;
 
-const MAX_CONNECTIONS: usize = 10;
-const WAIT_FOR_A_CONNECTION: Duration = Duration::from_secs(2);
-const CONNECT: Duration = Duration::from_secs(5);
-const STATEMENT: Duration = Duration::from_secs(5);
+/// How long a statement may take.
+pub(super) const STATEMENT: Duration = Duration::from_secs(5);
 const MIGRATION: Duration = Duration::from_secs(60);
 
 pub(crate) struct Postgres {
-    pool: Pool,
-    tls: MakeRustlsConnect,
-    connections: Handle,
+    connections: Connections,
 }
 
 impl Postgres {
-    pub(crate) fn open(url: &str, connections: Handle) -> Result<Self, DatabaseError> {
-        let target = Target::parse(url, CONNECT)?;
-        let tls = target.tls()?;
-        let connect = ConnectOn {
-            connections: connections.clone(),
-            tls: tls.clone(),
-        };
-        let recycling = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        let manager = Manager::from_connect(target.config, connect, recycling);
-        let pool = Pool::builder(manager)
-            .max_size(MAX_CONNECTIONS)
-            .wait_timeout(Some(WAIT_FOR_A_CONNECTION))
-            .create_timeout(Some(CONNECT))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| DatabaseError::Settings(error.to_string()))?;
-        Ok(Self {
-            pool,
-            tls,
-            connections,
-        })
+    pub(crate) fn open(url: &str, runtime: Handle) -> Result<Self, DatabaseError> {
+        let connections = Connections::new(url, runtime)?;
+        Ok(Self { connections })
     }
 
     pub(crate) async fn run_one(&self, statement: &Statement) -> Result<Rows, DatabaseError> {
-        let lease = self.lease().await?;
-        let answer = within(STATEMENT, async {
-            collect(start(lease.client(), statement).await?).await
-        })
-        .await?;
+        let lease = self.connections.lease().await?;
+        let answer = within(STATEMENT, run_in(lease.client(), statement)).await?;
         lease.give_back();
         answer
     }
 
-    /// Runs the statements in one transaction.
+    /// Runs the statements in one transaction. A lease that is not given back ends it.
     pub(crate) async fn run(&self, statements: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
-        let mut lease = self.lease().await?;
-        let mut transaction = within(STATEMENT, lease.client_mut().transaction()).await??;
+        // The server ends a statement by itself too: a request to cancel it may be lost at a pooler, and what the
+        // transaction holds would be held for as long as the statement runs.
+        let begin = format!(
+            "BEGIN; SET LOCAL statement_timeout = {}",
+            STATEMENT.as_millis()
+        );
+        let lease = self.connections.lease().await?;
+        let client = lease.client();
+        within(STATEMENT, client.batch_execute(&begin)).await??;
         let mut answers = Vec::with_capacity(statements.len());
         for statement in statements {
-            let answer = within(STATEMENT, run_in(&mut transaction, statement)).await?;
-            match answer {
+            match within(STATEMENT, run_in(client, statement)).await? {
                 Ok(rows) => answers.push(rows),
                 Err(error) => {
-                    within(STATEMENT, transaction.rollback()).await??;
+                    within(STATEMENT, client.batch_execute("ROLLBACK")).await??;
                     lease.give_back();
                     return Err(error);
                 }
             }
         }
-        let committed = within(STATEMENT, transaction.commit()).await?;
+        let committed = within(STATEMENT, client.batch_execute("COMMIT")).await?;
         lease.give_back();
         committed?;
         Ok(answers)
     }
 
     pub(crate) async fn migrate(&self, known: &[Migration]) -> Result<(), DatabaseError> {
-        let mut lease = self.lease().await?;
+        let mut lease = self.connections.lease().await?;
         let applied = within(MIGRATION, async {
             while apply_next(lease.client_mut(), known).await? {}
             Ok(())
@@ -104,83 +80,6 @@ impl Postgres {
         .await?;
         lease.give_back();
         applied
-    }
-
-    async fn lease(&self) -> Result<Lease<'_>, DatabaseError> {
-        let client = self.pool.get().await.map_err(DatabaseError::unavailable)?;
-        Ok(Lease {
-            client: Some(client),
-            postgres: self,
-        })
-    }
-}
-
-/// Opens connections on the runtime that is to drive them, whoever asks for one.
-struct ConnectOn {
-    connections: Handle,
-    tls: MakeRustlsConnect,
-}
-
-type Connected = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
-
-impl Connect for ConnectOn {
-    fn connect(&self, config: &Config) -> Pin<Box<dyn Future<Output = Connected> + Send + '_>> {
-        let (config, tls) = (config.clone(), self.tls.clone());
-        Box::pin(async move {
-            // A JoinSet, because it ends the attempt when the pool stops waiting for it.
-            let mut attempt = JoinSet::new();
-            let connect = async move {
-                let (client, connection) = config.connect(tls).await?;
-                let driver = tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::warn!(error = %error, "a database connection was lost");
-                    }
-                });
-                Ok((client, driver))
-            };
-            attempt.spawn_on(connect, &self.connections);
-            match attempt.join_next().await {
-                Some(Ok(connected)) => connected,
-                // The runtime is shutting down: the pool's own limit ends this.
-                _ => std::future::pending().await,
-            }
-        })
-    }
-}
-
-/// A connection of the pool. It goes back only when its answers have been read to the end; otherwise
-/// (deadline, caller gone) whatever still runs on it is cancelled and it is closed.
-struct Lease<'a> {
-    client: Option<Object>,
-    postgres: &'a Postgres,
-}
-
-impl Lease<'_> {
-    fn client(&self) -> &Client {
-        self.client.as_ref().expect("held until given back")
-    }
-
-    fn client_mut(&mut self) -> &mut Client {
-        self.client.as_mut().expect("held until given back")
-    }
-
-    fn give_back(mut self) {
-        self.client = None;
-    }
-}
-
-impl Drop for Lease<'_> {
-    fn drop(&mut self) {
-        let Some(client) = self.client.take().map(Object::take) else {
-            return;
-        };
-        let cancel = client.cancel_token();
-        let tls = self.postgres.tls.clone();
-        self.postgres.connections.spawn(async move {
-            // Best effort: closing the connection would not stop a statement that waits for a lock.
-            let _ = timeout(CONNECT, cancel.cancel_query(tls)).await;
-            drop(client);
-        });
     }
 }
 
@@ -198,11 +97,8 @@ async fn start(client: &Client, statement: &Statement) -> Result<RowStream, toki
     client.query_typed_raw(&statement.sql, parameters).await
 }
 
-async fn run_in(
-    transaction: &mut Transaction<'_>,
-    statement: &Statement,
-) -> Result<Rows, DatabaseError> {
-    collect(start(transaction.client(), statement).await?).await
+async fn run_in(client: &Client, statement: &Statement) -> Result<Rows, DatabaseError> {
+    collect(start(client, statement).await?).await
 }
 
 async fn collect(stream: RowStream) -> Result<Rows, DatabaseError> {
@@ -354,12 +250,14 @@ fn said(refusal: &DbError) -> String {
     format!("{severity}: {} (SQLSTATE {code})", refusal.message())
 }
 
-/// The server, or the pooler in front of it, has nothing more to say on this connection.
+/// The server, or the pooler in front of it, has nothing more to say on this connection. A pooler says
+/// so in the field that servers translate, and in no other.
 fn ended_the_connection(refusal: &DbError) -> bool {
-    matches!(
-        refusal.parsed_severity(),
-        Some(Severity::Fatal | Severity::Panic)
-    )
+    ["FATAL", "PANIC"].contains(&refusal.severity())
+        || matches!(
+            refusal.parsed_severity(),
+            Some(Severity::Fatal | Severity::Panic)
+        )
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {

@@ -2,12 +2,15 @@
 //! [`Context`] without one. Nothing in the product refers to this module.
 
 mod context;
+mod pooler;
 mod postgres;
+mod proxy;
 mod server;
 
 pub use crate::database::Settings as DatabaseSettings;
 pub use context::TestContext;
 pub use postgres::Postgres;
+pub use proxy::{Fault, FaultProxy};
 pub use server::TestServer;
 
 use std::path::PathBuf;

@@ -12,9 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use nix::unistd::{User, geteuid};
 use uuid::Uuid;
 
+use super::pooler::Pooler;
+
 /// The server refuses to run as root: root starts it as this user.
 const USER: &str = "postgres";
 const ATTEMPTS: u32 = 5;
+/// The variable with which every server that speaks without TLS stands behind a pooler.
+const POOLED: &str = "TEST_BEHIND_POOLER";
 
 /// A running server. Dropping it stops it and removes its files, also while a test panics.
 ///
@@ -24,6 +28,7 @@ pub struct Postgres {
     port: u16,
     databases: AtomicU32,
     settings: &'static [&'static str],
+    pooler: Option<Pooler>,
 }
 
 impl Postgres {
@@ -44,9 +49,27 @@ impl Postgres {
     ///
     /// # Panics
     /// When PostgreSQL is not installed or does not start.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it says how to test, and nothing about the product"
+    )]
     pub fn start() -> Self {
         let mut server = Self::initialise(&[]);
         server.find_port_and_run();
+        if std::env::var_os(POOLED).is_some() {
+            server.pooler = Some(Pooler::before(&server));
+        }
+        server
+    }
+
+    /// A server whose URLs lead through PgBouncer in transaction mode.
+    ///
+    /// # Panics
+    /// As [`Self::start`], and when PgBouncer is not installed.
+    pub fn start_behind_a_pooler() -> Self {
+        let mut server = Self::initialise(&[]);
+        server.find_port_and_run();
+        server.pooler = Some(Pooler::before(&server));
         server
     }
 
@@ -76,6 +99,7 @@ impl Postgres {
             port: 0,
             databases: AtomicU32::new(0),
             settings,
+            pooler: None,
         };
         let password = server.folder.join("password");
         fs::write(&password, Self::PASSWORD).expect("the password file is written");
@@ -121,20 +145,34 @@ impl Postgres {
 
     /// A new, empty database on this server, as a URL.
     pub fn create_database(&self) -> String {
-        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        self.sql("postgres", &format!("CREATE DATABASE {name}"));
-        self.url(&name)
+        self.url(&self.create())
+    }
+
+    /// The same for a test that stops statements or the server: a URL that never leads through a pooler.
+    pub fn create_unpooled_database(&self) -> String {
+        Self::url_at(&self.create(), self.port)
     }
 
     /// The URL of a database on this server.
     pub fn url(&self, database: &str) -> String {
+        let port = self.pooler.as_ref().map_or(self.port, Pooler::port);
+        Self::url_at(database, port)
+    }
+
+    fn create(&self) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        name
+    }
+
+    fn url_at(database: &str, port: u16) -> String {
         format!(
-            "postgres://{USER}:correct%20horse%2Fbattery%3Fstaple@{}:{}/{database}",
+            "postgres://{USER}:correct%20horse%2Fbattery%3Fstaple@{}:{port}/{database}",
             Ipv4Addr::LOCALHOST,
-            self.port
         )
     }
 
+    /// Of the server itself.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -200,7 +238,7 @@ impl Postgres {
 
     fn try_run(&self) -> bool {
         let mut options = format!(
-            "-p {} -k {} -c listen_addresses={} -c fsync=off",
+            "-p {} -k {} -c listen_addresses={} -c fsync=off -c max_connections=300",
             self.port,
             self.folder.display(),
             Ipv4Addr::LOCALHOST,
@@ -279,7 +317,7 @@ fn programs() -> Option<PathBuf> {
 
 /// Below the range from which the system gives ports to the sockets that ask for any: none of them comes by this
 /// one while the server is stopped.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id() % 10_000;
     std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed))

@@ -88,21 +88,14 @@ async fn a_migration_may_refuse_a_database_in_its_own_words() {
         sqlite: &[],
     };
     let server = Postgres::shared();
-    let database = open(
-        Some(server.create_database()),
-        Path::new("unused"),
-        REFUSING,
-    );
+    let url = server.create_database();
+    let database = open(Some(url.clone()), Path::new("unused"), REFUSING);
     for _ in 0..2 {
         let text = refusal(database.ping().await.unwrap_err());
         assert_eq!(text, "found strangers Move them.");
     }
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
-    let empty = open(
-        Some(server.url("template1")),
-        Path::new("unused"),
-        Migrations::default(),
-    );
+    let empty = open(Some(url), Path::new("unused"), Migrations::default());
     assert_eq!(empty.query::<i64>(tables, &[]).await.unwrap(), [0]);
 }
 

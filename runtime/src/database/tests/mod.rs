@@ -1,6 +1,7 @@
 //! The promises of the database, on real engines.
 
 mod contract;
+mod faults;
 mod groups;
 mod migrating;
 mod outage;
@@ -68,6 +69,15 @@ fn postgres_home() -> Home<Arc<Postgres>> {
     let server = Postgres::shared();
     Home {
         database: on_postgres(server.create_database()),
+        _keep: server,
+    }
+}
+
+/// For what a pooler has no part in.
+fn unpooled_home() -> Home<Arc<Postgres>> {
+    let server = Postgres::shared();
+    Home {
+        database: on_postgres(server.create_unpooled_database()),
         _keep: server,
     }
 }
