@@ -32,6 +32,7 @@ mod leaks;
 mod lifecycle;
 mod limits;
 mod llm_failures;
+mod network_faults;
 mod operations_page;
 mod ownership;
 mod paths;

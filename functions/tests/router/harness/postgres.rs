@@ -4,11 +4,13 @@
 //! pipe closes, and the shell stops the cluster and removes its folder.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls};
 
@@ -17,7 +19,7 @@ static SHARED: LazyLock<Cluster> = LazyLock::new(Cluster::start);
 
 const SUPERVISOR: &str = r#"
 set -eu
-folder=$1 port=$2
+folder=$1 port=$2 pooler=$3
 # Debian keeps the server's programs out of PATH, in a folder per version.
 for binaries in /usr/lib/postgresql/*/bin; do PATH=$PATH:$binaries; done
 as=
@@ -28,9 +30,32 @@ fi
 cd "$folder"
 control() {
     $as pg_ctl -D "$folder/data" -l "$folder/log" -w -m immediate \
-        -o "-p $port -h 127.0.0.1 -c unix_socket_directories= -c fsync=off" "$1" >/dev/null 2>&1
+        -o "-p $port -h 127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=300" \
+        "$1" >/dev/null 2>&1
 }
-trap 'control stop || true; rm -rf "$folder"' EXIT
+trap 'control stop || true; kill $pooling 2>/dev/null || true; rm -rf "$folder"' EXIT
+pooling=
+if [ "$pooler" != 0 ]; then
+    echo '"tests" "unused"' >users.txt
+    # Two connections of the server for all clients of a database: consecutive statements meet different ones.
+    cat >pgbouncer.ini <<END
+[databases]
+* = host=127.0.0.1 port=$port
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $pooler
+unix_socket_dir =
+auth_type = trust
+auth_file = users.txt
+pool_mode = transaction
+default_pool_size = 2
+max_client_conn = 500
+server_idle_timeout = 10
+server_login_retry = 1
+END
+    $as /usr/sbin/pgbouncer -q pgbouncer.ini 2>/dev/null &
+    pooling=$!
+fi
 $as initdb -D "$folder/data" -U tests -A trust --no-sync >/dev/null
 control start
 echo start
@@ -40,9 +65,17 @@ while read -r action; do
 done
 "#;
 
+/// The variable with which every server stands behind PgBouncer in transaction mode, as Neon's do.
+const POOLED: &str = "TEST_BEHIND_POOLER";
+
+/// After this long the pooler does not start.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 /// One running PostgreSQL server.
 pub(crate) struct Cluster {
     port: u16,
+    /// Where its clients connect: to itself or to the pooler before it.
+    front: u16,
     commands: ChildStdin,
     replies: BufReader<ChildStdout>,
 }
@@ -52,6 +85,10 @@ impl Cluster {
         clippy::zombie_processes,
         reason = "the supervisor ends after the process that would wait for it"
     )]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it says how to test, and nothing about the product"
+    )]
     pub(crate) fn start() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("router-postgres-")
@@ -59,10 +96,11 @@ impl Cluster {
             .expect("a folder")
             .keep();
         let port = free_port();
+        let pooler = std::env::var_os(POOLED).map(|_| free_port());
         let mut supervisor = Command::new("/bin/sh")
             .args(["-c", SUPERVISOR, "postgres"])
             .arg(&folder)
-            .arg(port.to_string())
+            .args([port, pooler.unwrap_or(0)].map(|port| port.to_string()))
             // An interrupt of the tests must reach the supervisor as the end of its input only.
             .process_group(0)
             .stdin(Stdio::piped())
@@ -71,10 +109,16 @@ impl Cluster {
             .expect("a shell");
         let mut cluster = Self {
             port,
+            front: pooler.unwrap_or(port),
             commands: supervisor.stdin.take().expect("a pipe"),
             replies: BufReader::new(supervisor.stdout.take().expect("a pipe")),
         };
         cluster.expect_reply("start");
+        let begun = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, cluster.front)).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "the pooler does not start");
+            sleep(Duration::from_millis(5));
+        }
         cluster
     }
 
@@ -94,6 +138,7 @@ impl Cluster {
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let template = Database {
             port: self.port,
+            front: self.front,
             name: "postgres".to_owned(),
         };
         let create = format!("CREATE DATABASE {name}");
@@ -116,6 +161,7 @@ impl Cluster {
 /// One database of a cluster.
 pub(crate) struct Database {
     port: u16,
+    front: u16,
     name: String,
 }
 
@@ -124,13 +170,29 @@ impl Database {
         SHARED.database().await
     }
 
+    /// Where a router connects.
+    pub(crate) fn front(&self) -> u16 {
+        self.front
+    }
+
+    /// The same for a router that connects there, to what leads here.
+    pub(crate) fn through(mut self, front: u16) -> Self {
+        self.front = front;
+        self
+    }
+
+    /// Of a router.
     pub(crate) fn url(&self) -> String {
-        let (port, name) = (self.port, &self.name);
+        self.url_at(self.front)
+    }
+
+    fn url_at(&self, port: u16) -> String {
+        let name = &self.name;
         format!("postgresql://tests:unused@127.0.0.1:{port}/{name}?sslmode=disable")
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls)
+        let (client, connection) = tokio_postgres::connect(&self.url_at(self.port), NoTls)
             .await
             .expect("a connection");
         tokio::spawn(connection);
