@@ -33,6 +33,7 @@ main() {
     if [[ $which == all ]]; then
         step "adding a function" cargo test --locked --workspace --test adding_a_function -- --include-ignored
         step "instructions" cargo run --locked --release --quiet --package guard
+        step "behind a pooler" behind_a_pooler
         step "crashes" cargo test --locked --package functions --test crash -- --ignored
         step "clients" clients/run.sh
         step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
@@ -62,6 +63,13 @@ check_format() {
         if [[ -e $file ]]; then files+=("$file"); fi
     done < <(git ls-files -z --cached --others --exclude-standard '*.rs')
     rustfmt --check --edition 2024 "${files[@]}"
+}
+
+# What was tested on PostgreSQL itself, through PgBouncer in transaction mode: the contract of the database, the
+# functions' tables, and every test of the product that has a variant `postgres`.
+behind_a_pooler() {
+    TEST_BEHIND_POOLER=1 cargo test --locked --package runtime --package functions --lib --test router -- \
+        database::tests:: tables:: postgres:: network_faults
 }
 
 # Advisories are a repository to be fetched. A machine that cannot reach it still checks everything else.
