@@ -13,6 +13,8 @@ use super::*;
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 44\r\n\r\n\
                   {\"choices\":[{\"message\":{\"content\":\"pong\"}}]}";
 const HANG: &str = "";
+/// As the end of an answer: nothing follows, and the provider hangs up.
+const END: &str = "(end)";
 
 const BUSY: &str = "HTTP/1.1 503 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
@@ -57,8 +59,14 @@ async fn answer(mut stream: TcpStream, answer: &str) {
     if !reads_a_request(&mut stream).await {
         return;
     }
+    let (answer, ends) = match answer.strip_suffix(END) {
+        Some(answer) => (answer, true),
+        None => (answer, false),
+    };
     stream.write_all(answer.as_bytes()).await.unwrap();
-    std::future::pending::<()>().await;
+    if !ends {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// The chat's, which may call the provider.
@@ -138,6 +146,15 @@ async fn patience_is_for_the_whole_answer_and_for_all_attempts() {
     assert_eq!(asked(&[BUSY, HANG]).await, one("timeout", 2));
 }
 
+#[tokio::test]
+async fn a_provider_that_hangs_up_is_not_asked_again() {
+    const HALF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 44\r\n\r\n{\"choices\":(end)";
+    assert_eq!(asked(&[END]).await, one("network", 1));
+    assert_eq!(asked(&[HALF]).await, one("network", 1));
+    assert_eq!(asked(&[BUSY, END]).await, one("network", 2));
+    assert_eq!(heard(&[END]).await, ["network"]);
+}
+
 /// The pieces of a streamed answer, then how it ended.
 async fn heard(answer: &'static [&'static str]) -> Vec<String> {
     let provider = Provider::start(answer).await;
@@ -164,13 +181,17 @@ async fn heard(answer: &'static [&'static str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_provider_that_falls_silent_is_given_up_wherever_it_was() {
+async fn a_stream_that_falls_silent_or_ends_or_turns_into_garbage_is_given_up_where_it_is() {
     const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
     const PIECE: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n\
                          data: {\"choices\":[{\"delta\":{\"content\":\"po\"}}]}\n\n: still here\n\n";
     const ALL: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n\
                        data: {\"choices\":[{\"delta\":{\"content\":\"po\"}}]}\n\n\
                        data: {\"choices\":[{\"delta\":{\"content\":\"ng \"},\"finish_reason\":\"stop\"}]}\n\n";
+    const CUT: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n\
+                       data: {\"choices\":[{\"delta\":{\"content\":\"po\"}}]}\n\n(end)";
+    const GARBAGE: &str =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: <html>\n\n";
     const NOTHING: &str =
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: [DONE]\n\n";
     assert_eq!(heard(&[HANG]).await, ["timeout"]);
@@ -179,6 +200,8 @@ async fn a_provider_that_falls_silent_is_given_up_wherever_it_was() {
     // Nothing of what follows the last piece is waited for.
     assert_eq!(heard(&[ALL]).await, ["po", "ng ", "=pong"]);
     assert_eq!(heard(&[NOTHING]).await, ["no_content"]);
+    assert_eq!(heard(&[CUT]).await, ["po", "cut_off"]);
+    assert_eq!(heard(&[GARBAGE]).await, ["decode"]);
 }
 
 #[tokio::test]
@@ -193,30 +216,31 @@ async fn what_is_no_stream_is_judged_as_a_whole_answer() {
 }
 
 /// Answers the first connection with pieces for as long as somebody listens, none of them late.
-async fn drip(listener: TcpListener) {
+async fn drip(listener: TcpListener, pause: Duration) {
     let (mut stream, _) = listener.accept().await.unwrap();
     assert!(reads_a_request(&mut stream).await);
     let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
     stream.write_all(head).await.unwrap();
     let piece = b"data: {\"choices\":[{\"delta\":{\"content\":\"po\"}}]}\n\n";
     while stream.write_all(piece).await.is_ok() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
-#[tokio::test]
-async fn an_answer_that_never_ends_is_given_up_when_its_time_is_over() {
+/// Listens to an answer without an end, and says why it was given up.
+async fn heard_without_end(pause: Duration, limits: Limits) -> &'static str {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let provider = Provider {
         address: listener.local_addr().unwrap(),
         calls: Arc::default(),
     };
-    tokio::spawn(drip(listener));
+    tokio::spawn(drip(listener, pause));
     let context = context(&provider).await;
-    let mut pieces = client(&context, &provider)
-        .stream(&question())
-        .await
-        .unwrap();
+    let llm = Llm {
+        limits,
+        ..client(&context, &provider)
+    };
+    let mut pieces = llm.stream(&question()).await.unwrap();
     let listening = async {
         loop {
             match pieces.next().await {
@@ -225,9 +249,25 @@ async fn an_answer_that_never_ends_is_given_up_when_its_time_is_over() {
             }
         }
     };
-    let cause = tokio::time::timeout(Duration::from_secs(30), listening).await;
-    assert_eq!(cause, Ok("timeout"));
+    let cause = tokio::time::timeout(Duration::from_secs(60), listening).await;
     assert!(!pieces.whole().is_empty());
+    cause.unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_given_up_when_its_time_is_over_or_its_size_reached() {
+    let hasty = Limits {
+        patience: Duration::from_millis(500),
+        ..LIMITS
+    };
+    let cause = heard_without_end(Duration::from_millis(50), hasty).await;
+    assert_eq!(cause, "timeout");
+    let short = Limits {
+        max_answer: 4 << 10,
+        ..LIMITS
+    };
+    let cause = heard_without_end(Duration::ZERO, short).await;
+    assert_eq!(cause, "too_large");
 }
 
 #[tokio::test]

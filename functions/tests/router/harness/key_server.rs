@@ -1,6 +1,6 @@
 //! A stand-in for Google's key endpoint, which can be told to misbehave.
 
-use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,11 +41,15 @@ pub(crate) enum Answer {
     Error,
     /// Begins, and goes on too slowly to end.
     Drip,
+    /// Begins, and ends before the end.
+    CutOff,
+    /// Takes the request and hangs up.
+    HangUp,
 }
 
 impl Answer {
     /// Every way in which the endpoint fails to give keys.
-    pub(crate) const FAULTS: [Self; 11] = [
+    pub(crate) const FAULTS: [Self; 13] = [
         Self::Failure,
         Self::Silence,
         Self::Garbage,
@@ -57,6 +61,8 @@ impl Answer {
         Self::BrokenKey,
         Self::Error,
         Self::Drip,
+        Self::CutOff,
+        Self::HangUp,
     ];
 }
 
@@ -127,7 +133,7 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
 async fn respond(
     state: &Mutex<State>,
     request: Request<Incoming>,
-) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
+) -> io::Result<Response<BoxBody<Bytes, io::Error>>> {
     let (answer, keys, cache_control) = {
         let mut state = state.lock().expect("state");
         state.fetches += 1;
@@ -161,14 +167,28 @@ async fn respond(
         Answer::BrokenKey => response.body(keys.replace("\"n\":\"", "\"n\":\"%")),
         Answer::Error => response.body(r#"{"error":{"code":404}}"#.to_owned()),
         Answer::Drip => return Ok(response.body(drip(keys)).expect("a response")),
+        Answer::CutOff => return Ok(response.body(cut_off(keys)).expect("a response")),
+        Answer::HangUp => return Err(hung_up()),
     };
+    let whole = |body| Full::from(body).map_err(|never| match never {});
     Ok(response
         .expect("a response")
-        .map(|body| Full::from(body).boxed()))
+        .map(|body| whole(body).boxed()))
+}
+
+fn hung_up() -> io::Error {
+    io::Error::other("the endpoint hung up")
+}
+
+fn cut_off(text: String) -> BoxBody<Bytes, io::Error> {
+    let half = text.into_bytes();
+    let half = Bytes::copy_from_slice(&half[..half.len() / 2]);
+    let pieces = [Ok(Frame::data(half)), Err(hung_up())];
+    BodyExt::boxed(StreamBody::new(stream::iter(pieces)))
 }
 
 /// A byte each half second.
-fn drip(text: String) -> BoxBody<Bytes, Infallible> {
+fn drip(text: String) -> BoxBody<Bytes, io::Error> {
     let bytes = stream::iter(text.into_bytes()).then(|byte| async move {
         tokio::time::sleep(Duration::from_millis(500)).await;
         Ok(Frame::data(Bytes::from(vec![byte])))
