@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
+use http::Version;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
@@ -61,14 +62,17 @@ impl Body {
         }
     }
 
-    /// What a client sends, up to `max` bytes, with at most `idle` between two pieces.
-    pub(crate) fn request(incoming: Incoming, max: u64, idle: Duration) -> Self {
+    /// What a client sends in this version of HTTP, up to `max` bytes, with at most `idle` between two
+    /// pieces.
+    pub(crate) fn request(incoming: Incoming, version: Version, max: u64, idle: Duration) -> Self {
         if incoming.is_end_stream() {
             return Self::empty();
         }
         Self {
             kind: Kind::Request(RequestBody {
                 incoming: Some(incoming),
+                // HTTP/2 resets the one stream, after the answer.
+                lingers: version < Version::HTTP_2,
                 remaining: max,
                 idle,
                 pace: Pace::default(),
@@ -221,6 +225,7 @@ impl std::fmt::Debug for Body {
 
 struct RequestBody {
     incoming: Option<Incoming>,
+    lingers: bool,
     remaining: u64,
     idle: Duration,
     pace: Pace,
@@ -293,7 +298,8 @@ const LINGER_BYTES: usize = 8 << 20;
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        let Some(mut incoming) = self.incoming.take().filter(|body| !body.is_end_stream()) else {
+        let unread = self.incoming.take().filter(|body| !body.is_end_stream());
+        let Some(mut incoming) = unread.filter(|_| self.lingers) else {
             return;
         };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {

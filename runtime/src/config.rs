@@ -22,6 +22,8 @@ const SECRET_FILES: &str = "/etc/secrets";
 pub(crate) struct Config {
     pub(crate) mode: Mode,
     pub(crate) address: SocketAddr,
+    /// Whether HTTP/2 is spoken beside HTTP/1.1.
+    pub(crate) h2c: bool,
     pub(crate) proxies: TrustedProxies,
     /// The folder that holds buckets, ledger and the embedded database.
     pub(crate) base_path: PathBuf,
@@ -95,6 +97,7 @@ impl Config {
         Ok(Self {
             mode,
             address: address(mode)?,
+            h2c: h2c()?,
             proxies: proxies(on_render(), variable("TRUSTED_PROXIES").as_deref())?,
             base_path: base_path(mode)?,
             database_url: match mode {
@@ -140,6 +143,14 @@ fn address(mode: Mode) -> anyhow::Result<SocketAddr> {
         );
     }
     Ok(SocketAddr::new(host, port))
+}
+
+fn h2c() -> anyhow::Result<bool> {
+    match variable("H2C").as_deref() {
+        None | Some("0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(other) => bail!("H2C is {other:?}; write 1 for HTTP/2 beside HTTP/1.1, or unset it"),
+    }
 }
 
 /// Whose `X-Forwarded-*` to believe: TRUSTED_PROXIES is `listed`.

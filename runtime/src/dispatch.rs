@@ -186,10 +186,12 @@ fn check_form(trigger: &Trigger, request: &HttpRequest<Incoming>) -> Result<()> 
 }
 
 /// A refusal before anything read the body. When there is one, the connection closes, once the client
-/// had the time to read the answer: nobody knows how much of the body is still to come.
+/// had the time to read the answer: nobody knows how much of the body is still to come. In HTTP/2 the stream
+/// alone ends, and the server leaves out the header.
 fn refuse(error: Error, telling: Telling, request: HttpRequest<Incoming>) -> Response {
     let response = error.told(telling);
-    let unread = Body::request(request.into_body(), 0, Duration::ZERO);
+    let version = request.version();
+    let unread = Body::request(request.into_body(), version, 0, Duration::ZERO);
     match unread.is_end_stream() {
         true => response,
         false => close(response),

@@ -252,8 +252,6 @@ pub(crate) fn seen(
 ) -> Request {
     let (mut head, body) = request.into_parts();
     head.uri = uri;
-    Request::from_parts(
-        head,
-        Body::request(body, limits.max_body, limits.idle_timeout),
-    )
+    let body = Body::request(body, head.version, limits.max_body, limits.idle_timeout);
+    Request::from_parts(head, body)
 }

@@ -21,8 +21,16 @@ pub(crate) struct Pace {
 impl Pace {
     /// The peer is waited for; returns when it is to be given up.
     pub(crate) fn waiting(&mut self, now: Instant) -> Instant {
-        let since = *self.since.get_or_insert(now);
-        since + PATIENCE.saturating_sub(self.waited)
+        *self.since.get_or_insert(now) + self.patience()
+    }
+
+    /// When the peer that is waited for is to be given up.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        self.since.map(|since| since + self.patience())
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE.saturating_sub(self.waited)
     }
 
     /// When the present wait began.

@@ -14,8 +14,14 @@ use crate::events::worker;
 use crate::ledger::Ledger;
 use crate::server;
 
-/// Serves and delivers until `stop` ends, then lets what is under way finish within the drain time.
-pub(crate) async fn until(stop: impl Future<Output = ()>, listener: TcpListener, app: Arc<App>) {
+/// Serves, with `h2c` in HTTP/2 too, and delivers until `stop` ends, then lets what is under way finish within
+/// the drain time.
+pub(crate) async fn until(
+    stop: impl Future<Output = ()>,
+    listener: TcpListener,
+    app: Arc<App>,
+    h2c: bool,
+) {
     let (stopping, stopped) = watch::channel(false);
     // Before the worker looks for the first time, so that no replay falls between the two.
     let doorbell = answer_the_door(app.storage.ledger().clone());
@@ -25,7 +31,7 @@ pub(crate) async fn until(stop: impl Future<Output = ()>, listener: TcpListener,
         // Nobody listens any more only when the worker has ended by itself.
         let _ = stopping.send(true);
     };
-    server::serve(listener, app.clone(), stop).await;
+    server::serve(listener, app.clone(), h2c, stop).await;
     doorbell.abort();
     if let Err(error) = deliveries.await {
         tracing::error!(%error, "the worker ended early");

@@ -25,6 +25,7 @@ mod file_names;
 mod form_bombs;
 mod framing;
 mod hello_world;
+mod http2;
 mod identity;
 mod image;
 mod key_outage;

@@ -63,7 +63,7 @@ pub(super) fn serve(
             tokio::spawn(reload::at_each(hangups, app.clone(), folder, read));
         }
         tokio::select! {
-            () = run::until(process::stop_signal(), listener, app) => Ok(()),
+            () = run::until(process::stop_signal(), listener, app, config.h2c) => Ok(()),
             () = runtimes.watchdog.stuck() => bail!("functions that do not yield hold all workers"),
         }
     });

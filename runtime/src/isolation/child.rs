@@ -176,7 +176,8 @@ impl Opened {
         let context = Context::new(function, backends, passed.into());
         let running = Mark::new(&self.running, context.invocation());
         // The parent counts its bytes and its silences, long before a day is over.
-        let request: Request = request.map(|body| Body::request(body, u64::MAX, DAY));
+        let version = request.version();
+        let request: Request = request.map(|body| Body::request(body, version, u64::MAX, DAY));
         match &self.function.function.0 {
             Signature::Http(_) => invocation::run_request(context, request, running).await,
             Signature::Event(_) => {

@@ -21,9 +21,14 @@ pub(crate) enum Format {
     Text,
 }
 
+/// What is never logged, at no level: the parser of HTTP/2 warns of frames that anybody may send as fast as
+/// they like, and tells what a malformed request holds.
+const SILENCED: &str = "h2=off";
+
 /// Starts the log on stderr. `level` is an `EnvFilter` such as `info` or `runtime=debug`.
 pub(crate) fn start(format: Format, level: &str) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(format!("{level},{SILENCED}"))
+        .unwrap_or_else(|_| EnvFilter::new(format!("info,{SILENCED}")));
     let log = tracing_subscriber::fmt().with_env_filter(filter);
     let started = match format {
         Format::Json => log

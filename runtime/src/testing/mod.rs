@@ -52,6 +52,8 @@ impl Drop for Folder {
 pub struct Environment {
     /// RENDER
     pub on_render: bool,
+    /// H2C
+    pub h2c: bool,
     /// TRUSTED_PROXIES
     pub trusted_proxies: Option<&'static str>,
     /// ADMIN_TOKEN
@@ -65,6 +67,7 @@ fn config(folder: &Folder, environment: &Environment) -> anyhow::Result<Config> 
     Ok(Config {
         mode: Mode::Dev,
         address: ([127, 0, 0, 1], 0).into(),
+        h2c: environment.h2c,
         proxies: proxies(environment.on_render, environment.trusted_proxies)?,
         base_path: folder.0.clone(),
         database_url: None,

@@ -75,6 +75,7 @@ impl TestServer {
         let listener = std::net::TcpListener::bind(config.address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let h2c = config.h2c;
         let (stop, stopped) = oneshot::channel();
         let served = runtimes.functions.spawn(async move {
             let listener = TcpListener::from_std(listener).expect("a listener of this runtime");
@@ -82,7 +83,7 @@ impl TestServer {
                 // A dropped sender stops too.
                 let _ = stopped.await;
             };
-            run::until(stopped, listener, serving).await;
+            run::until(stopped, listener, serving, h2c).await;
         });
         Ok(Self {
             address,

@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod disk;
 pub(crate) mod event;
 pub(crate) mod form;
+pub(crate) mod http2;
 pub(crate) mod identity;
 pub(crate) mod key_server;
 pub(crate) mod manifest;

@@ -286,6 +286,15 @@ impl Router {
         self.child.id().expect("a running router")
     }
 
+    /// What it needs of memory now (`VmRSS`), or needed at most (`VmHWM`), in KiB.
+    pub(crate) fn memory(&self, line: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process()));
+        let status = status.expect("a running router");
+        let line = status.lines().find_map(|found| found.strip_prefix(line));
+        let size = line.and_then(|line| line.strip_prefix(':')?.trim().strip_suffix(" kB"));
+        size.expect("a size").parse().expect("a number")
+    }
+
     /// Asks it to stop, as the platform does.
     pub(crate) async fn terminate(&self) {
         self.signal("-TERM").await;
