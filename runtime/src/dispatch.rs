@@ -24,7 +24,7 @@ use crate::forwarded::{self, Peer};
 use crate::function::{Response, Signature};
 use crate::hosting::rewritten;
 use crate::policy::cors;
-use crate::respond::{Telling, told_status};
+use crate::respond::{Telling, say_when_to_come_again, told_status};
 use crate::route::{RouteMatch, Unmatched};
 use crate::telemetry::access_log::{Line, Traced};
 use crate::{callable, edge, health, invocation, policy, telemetry};
@@ -53,6 +53,7 @@ pub(crate) async fn respond(
     let deployment = app.deployment();
     let (function, mut response) = answer(&app, &deployment, arrival, request).await;
 
+    say_when_to_come_again(&mut response);
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(value) = HeaderValue::from_bytes(&id.0) {

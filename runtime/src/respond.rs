@@ -1,7 +1,5 @@
 //! Making responses: the few shapes that functions and the runtime itself answer with.
 
-use std::time::Duration;
-
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -15,8 +13,14 @@ use crate::callable::event;
 use crate::error::{Error, Result};
 use crate::function::Response;
 
-/// For a 429 and a 503 that do not say when to come again.
-const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
+/// Makes a 429 or a 503 say when to come again, if it does not, whoever made it.
+pub(crate) fn say_when_to_come_again(response: &mut Response) {
+    if let StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE = response.status() {
+        let wait = || HeaderValue::from_static("5");
+        let headers = response.headers_mut();
+        headers.entry(RETRY_AFTER).or_insert_with(wait);
+    }
+}
 
 /// A JSON response.
 ///
@@ -108,15 +112,10 @@ impl Error {
             ErrorFormat::Error => json!({"error": message}),
         };
         let mut response = typed(status, "application/json", body.to_string());
-        let mut wait = self.retry_after;
-        match status {
-            StatusCode::UNAUTHORIZED => set(&mut response, WWW_AUTHENTICATE, "Bearer"),
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                wait = wait.or(Some(RETRY_AFTER_DEFAULT));
-            }
-            _ => {}
+        if status == StatusCode::UNAUTHORIZED {
+            set(&mut response, WWW_AUTHENTICATE, "Bearer");
         }
-        if let Some(wait) = wait {
+        if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }

@@ -141,6 +141,30 @@ async fn a_function_that_never_reads_the_body_has_its_limit_too() {
 }
 
 #[tokio::test]
+async fn many_uploads_at_once_need_a_mebibyte_each_at_most() {
+    const MANY: usize = 16;
+    let router = Router::start().await;
+    let token = Token::of("U1").signed();
+    let uploads = async |file: &[u8]| {
+        let uploads = (0..MANY).map(|number| {
+            let (router, token) = (&router, &token);
+            async move {
+                let name = format!("{number}.webm");
+                router.upload("U1", token, &name, file).await.status
+            }
+        });
+        let statuses = futures_util::future::join_all(uploads).await;
+        assert_eq!(statuses, [200; MANY]);
+    };
+    // With the threads that so many need.
+    uploads(b"x").await;
+    let before = router.memory("VmRSS");
+    uploads(&vec![b'x'; 4 * MIB]).await;
+    let growth = router.memory("VmHWM").saturating_sub(before);
+    assert!(growth < MANY * 1024, "{growth} KiB");
+}
+
+#[tokio::test]
 async fn a_user_may_fill_a_quota_and_no_more() {
     let launch = Launch::new().set("buckets.chunks", "quota_per_user", "\"64KiB\"");
     let router = launch.start().await;

@@ -16,6 +16,7 @@ mod chunk_events;
 mod chunk_outage;
 mod cli;
 mod conditional;
+mod connections;
 mod cors;
 mod database_outage;
 mod download;

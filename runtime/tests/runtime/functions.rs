@@ -185,6 +185,7 @@ async fn flood(_context: Context, request: Request) -> Result<Response> {
 
 async fn refuse(_context: Context, request: Request) -> Result<Response> {
     let code = match request.uri().query() {
+        Some("by-hand") => return json(StatusCode::SERVICE_UNAVAILABLE, &"later"),
         Some("not-found") => ErrorCode::NotFound,
         Some("unauthenticated") => ErrorCode::Unauthenticated,
         Some("exhausted") => ErrorCode::ResourceExhausted,

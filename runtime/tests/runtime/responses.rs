@@ -18,6 +18,7 @@ async fn every_status_carries_cors_headers_and_a_request_id() {
         (Method::GET, "/refuse?exhausted", 429),
         (Method::GET, "/crash", 500),
         (Method::GET, "/refuse?unavailable", 503),
+        (Method::GET, "/refuse?by-hand", 503),
         (Method::GET, "/sleep?4000", 504),
     ] {
         let response = ask(&server.url(path), method).await;
