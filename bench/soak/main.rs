@@ -118,7 +118,7 @@ async fn soak(options: &Options) -> anyhow::Result<Vec<String>> {
     };
 
     let asked = std::mem::take(&mut *asked.lock().expect("requests"));
-    let (table, mut amiss) = tally::judge(&asked, &windows);
+    let (table, mut amiss) = tally::judge(&asked, &windows, begun);
     say(&table);
     amiss.extend(faults);
     let open: Duration = windows.iter().map(|window| window.to - window.from).sum();

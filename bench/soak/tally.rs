@@ -50,9 +50,10 @@ struct Row {
 }
 
 /// A table by kind, and the failures that nothing excuses; see [`Window::excuses`].
-pub(crate) fn judge(all: &[Asked], windows: &[Window]) -> (String, Vec<String>) {
+pub(crate) fn judge(all: &[Asked], windows: &[Window], begun: Instant) -> (String, Vec<String>) {
     let mut rows = BTreeMap::<Kind, Row>::new();
-    let mut unexcused = BTreeMap::<String, usize>::new();
+    // How often each came, and in which seconds.
+    let mut unexcused = BTreeMap::<String, Vec<u64>>::new();
     for asked in all {
         let row = rows.entry(asked.kind).or_default();
         let inside = windows.iter().any(|window| window.meets(asked));
@@ -64,7 +65,8 @@ pub(crate) fn judge(all: &[Asked], windows: &[Window]) -> (String, Vec<String>) 
                     row.unexcused += 1;
                     let place = if inside { "inside" } else { "outside" };
                     let line = format!("{:?} {place} a window: {failure:?}", asked.kind);
-                    *unexcused.entry(line).or_default() += 1;
+                    let due = asked.due.duration_since(begun).as_secs();
+                    unexcused.entry(line).or_default().push(due);
                 }
             }
         }
@@ -72,8 +74,11 @@ pub(crate) fn judge(all: &[Asked], windows: &[Window]) -> (String, Vec<String>) 
             row.took.push(asked.end - asked.due);
         }
     }
-    let unexcused = unexcused.into_iter();
-    let unexcused = unexcused.map(|(line, times)| format!("{times} x {line}"));
+    let unexcused = unexcused.into_iter().map(|(line, mut due)| {
+        due.sort_unstable();
+        let (first, last) = (due[0], due[due.len() - 1]);
+        format!("{} x {line}, due between {first} s and {last} s", due.len())
+    });
     (table(rows), unexcused.collect())
 }
 
@@ -277,7 +282,7 @@ mod tests {
                 end: at(end),
                 outcome,
             };
-            let (table, unexcused) = judge(&[asked], &windows);
+            let (table, unexcused) = judge(&[asked], &windows, begun);
             assert_eq!(unexcused.is_empty(), excused, "{kind:?} at {due}: {table}");
         }
     }
