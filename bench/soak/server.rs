@@ -91,6 +91,8 @@ impl Server {
         let mut child = Command::new(&self.binary)
             .arg("serve")
             .env_clear()
+            // As in the image.
+            .env("MALLOC_ARENA_MAX", "2")
             .env("HOST", self.address.ip().to_string())
             .env("PORT", self.address.port().to_string())
             .env("RENDER_DISK_BASE_PATH", self.folder.path().join("disk"))
