@@ -6,11 +6,9 @@ use std::io::{self, Write};
 
 /// Adds `text` as it stands inside a JSON string.
 pub(super) fn escape(text: &str, out: &mut String) {
-    // As nearly every text is.
-    if text
-        .bytes()
-        .all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\')
-    {
+    // As nearly every text is; one that is looked at to its end is compared many bytes at a time.
+    let is_plain = |b| matches!(b, b' '..=b'~') & (b != b'"') & (b != b'\\');
+    if text.bytes().fold(true, |plain, b| plain & is_plain(b)) {
         out.push_str(text);
         return;
     }
