@@ -46,18 +46,17 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<&str> {
         return Err(bad_request("The only Transfer-Encoding is chunked."));
     }
     let mut hosts = headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) => {
-            let host = host.to_str().ok().filter(|host| is_host(host));
-            let host = host.ok_or_else(|| bad_request("The Host is not a name."))?;
-            // RFC 9112 §3.2.2: an absolute target overrules the Host header.
-            Ok(uri.host().unwrap_or(host))
-        }
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok().filter(|host| is_host(host)),
         // RFC 9112 §3.2 asks it of HTTP/1.1; probes still speak 1.0.
-        (None, _) if request.version() == Version::HTTP_10 => Ok(uri.host().unwrap_or("")),
-        (None, _) => Err(bad_request("A request needs a Host.")),
-        _ => Err(bad_request("A request has one Host.")),
-    }
+        (None, _) if request.version() == Version::HTTP_10 => Some(""),
+        (None, _) => return Err(bad_request("A request needs a Host.")),
+        _ => return Err(bad_request("A request has one Host.")),
+    };
+    // RFC 9112 §3.2.2: an absolute target overrules the Host header, and is no more believed than that.
+    host.filter(|_| uri.host().is_none_or(is_host))
+        .map(|host| uri.host().unwrap_or(host))
+        .ok_or_else(|| bad_request("The Host is not a name."))
 }
 
 fn is_known(method: &Method) -> bool {

@@ -23,6 +23,7 @@ async fn what_two_servers_could_read_differently_is_refused_and_the_connection_c
         ("GET /echo HTTP/1.1\r\n\r\n", "400"),
         ("GET /echo HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"),
         ("GET /echo HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400"),
+        ("GET http://a!b/echo HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
         ("TRACE /echo HTTP/1.1\r\nHost: a\r\n\r\n", "405"),
         ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", "405"),
         ("BREW /echo HTTP/1.1\r\nHost: a\r\n\r\n", "405"),
