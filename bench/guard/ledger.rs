@@ -14,7 +14,7 @@ pub(crate) fn table(out: &mut impl std::io::Write) -> anyhow::Result<()> {
     writeln!(
         out,
         "\n| objects, and events that wait | instructions of a start | of a list of 100 | of an upload | \
-         of an event | of forgetting an event |\n|---|---|---|---|---|---|"
+         of an event |\n|---|---|---|---|---|"
     )?;
     for rows in [1_000, 10_000, 100_000] {
         let start = with_rows(rows, |_| Ok(()))?;
@@ -23,7 +23,7 @@ pub(crate) fn table(out: &mut impl std::io::Write) -> anyhow::Result<()> {
         let event = deliveries(MANIFEST, &[], rows, (100, 500))?;
         writeln!(
             out,
-            "| {rows} | {:.1} M | {list} | {put} | {event} | |",
+            "| {rows} | {:.1} M | {list} | {put} | {event} |",
             start as f64 / 1e6
         )?;
     }
