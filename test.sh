@@ -44,13 +44,14 @@ main() {
 }
 
 # The SQLite and cryptography crates build C; the database tests start servers of their own; the media tests make
-# their files; the guard counts instructions.
+# their files; the guard counts instructions; tests of the end of a process send it signals with `kill`.
 install_packages() {
     need cc build-essential
     need ffmpeg ffmpeg
     need git git
     need '/usr/lib/postgresql/*/bin/initdb' postgresql
     need pgbouncer pgbouncer
+    need pgrep procps
     need strace strace
     need valgrind valgrind
 }
@@ -105,7 +106,7 @@ step() {
 
 # A failure may lie thousands of lines above the end.
 show_failures() {
-    grep -E -A 6 '^test .* FAILED$|^not ok|panicked at|^error' "$log" | cut -c 1-300 | tail -n 60 || true
+    grep -E -A 6 '^test .* FAILED$|^FAILED|^not ok|panicked at|^error' "$log" | cut -c 1-300 | tail -n 60 || true
 }
 
 # The lines `test result: ok. 3 passed; 0 failed; …` of cargo and `3 passed, 0 failed` of our own scripts.

@@ -174,6 +174,8 @@ impl Peers {
             .env("PORT", address.port().to_string())
             .env("RENDER_DISK_BASE_PATH", folder)
             .env("FIREBASE_JWKS_URL", self.identity.keys_url())
+            // As the image sets it.
+            .env("MALLOC_ARENA_MAX", "2")
             .stderr(Stdio::null());
         Ok(Launch {
             command,

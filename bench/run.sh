@@ -9,6 +9,9 @@
 # It installs what is missing: Debian packages, and the peers into FUNCTION_ROUTER_CACHE (default
 # ~/.cache/function-router).
 set -euo pipefail
+# Said from where the command was given, or by cargo's default.
+target=$(realpath -m "${CARGO_TARGET_DIR:-$(dirname "${BASH_SOURCE[0]}")/../target}")
+export CARGO_TARGET_DIR=$target
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source ../.ci/packages.sh
 
@@ -29,7 +32,7 @@ main() {
     install_framework
     # Together, so that what they share is built once; all that it changes in the router is a clock of nix's.
     cargo build --locked --quiet --release --package functions --package measured --package bench
-    exec ../target/release/bench --peers "$peers" "$@"
+    exec "$target/release/bench" --peers "$peers" "$@"
 }
 
 install_fastapi() {

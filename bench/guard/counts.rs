@@ -44,11 +44,13 @@ pub(crate) fn compare() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     let counted = count()?;
+    ensure!(
+        recorded.keys().eq(counted.keys()),
+        "{FILE} names other counts than there are: guard update"
+    );
     let (mut passed, mut failed) = (0, 0);
     for (name, &count) in &counted {
-        let known = *recorded
-            .get(name)
-            .with_context(|| format!("{FILE} has no {name}"))?;
+        let known = recorded[name];
         let most = known + known * TOLERANCE_PERCENT / 100;
         let change = (count as f64 / known as f64 - 1.0) * 100.0;
         let verdict = if count <= most { "ok    " } else { "FAILED" };
