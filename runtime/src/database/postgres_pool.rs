@@ -46,7 +46,7 @@ pub(crate) struct Connections {
     runtime: Handle,
     /// The first connection on its way, or how that ended.
     waking: Mutex<Option<Waking>>,
-    /// Whether the last attempt at a first connection was in vain.
+    /// Whether the last attempt at a first connection took all its time in vain.
     is_away: Arc<AtomicBool>,
 }
 
@@ -108,15 +108,17 @@ impl Connections {
     /// In a task of its own: a caller that leaves does not take it along.
     fn first_connection(&self) -> Waking {
         let mut waking = self.waking.lock().unwrap_or_else(PoisonError::into_inner);
+        // Asked, not looked at: when all who waited have left, nobody has seen yet that it ended.
         if let Some(waking) = &*waking
-            && waking.peek().is_none()
+            && waking.clone().now_or_never().is_none()
         {
             return waking.clone();
         }
         let (pool, is_away) = (self.pool.clone(), self.is_away.clone());
         let opening = self.runtime.spawn(async move {
             let opened = open_one(&pool).await;
-            is_away.store(opened.is_err(), Ordering::Relaxed);
+            let in_vain = opened.as_ref().is_err_and(may_pass);
+            is_away.store(in_vain, Ordering::Relaxed);
             opened.map_err(Arc::new)
         });
         // Without an end when the runtime is shutting down: no caller waits for longer than its patience.

@@ -119,12 +119,16 @@ const MAX_METADATA: usize = 8 << 10;
 #[error("custom metadata has at most {MAX_METADATA} bytes")]
 pub(crate) struct MetadataTooLong;
 
-pub(crate) fn check_metadata(custom: &BTreeMap<String, String>) -> Result<(), MetadataTooLong> {
-    let bytes: usize = custom
-        .iter()
-        .map(|(key, text)| key.len() + text.len())
-        .sum();
-    match bytes <= MAX_METADATA {
+/// Custom metadata in the place of `before`, which may be older than the limit: it may stay as long, not grow.
+pub(crate) fn check_metadata(
+    custom: &BTreeMap<String, String>,
+    before: &BTreeMap<String, String>,
+) -> Result<(), MetadataTooLong> {
+    let bytes = |metadata: &BTreeMap<String, String>| -> usize {
+        let pairs = metadata.iter();
+        pairs.map(|(key, text)| key.len() + text.len()).sum()
+    };
+    match bytes(custom) <= MAX_METADATA.max(bytes(before)) {
         true => Ok(()),
         false => Err(MetadataTooLong),
     }

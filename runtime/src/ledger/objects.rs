@@ -160,8 +160,9 @@ impl Ledger {
                 let Some((mut object, staged)) = find(tx, &bucket, &name)? else {
                     return Ok(Ok(None));
                 };
+                let before = object.metadata.clone();
                 change.apply(&mut object);
-                if let Err(too_long) = check_metadata(&object.metadata) {
+                if let Err(too_long) = check_metadata(&object.metadata, &before) {
                     return Ok(Err(too_long.into()));
                 }
                 object.metageneration += 1;

@@ -1,5 +1,6 @@
 //! One upload, from its first byte to the object.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -38,7 +39,7 @@ impl Upload {
         let place = Place::of(&name, &bucket.spec.object_name);
         let declared = options.content_length.unwrap_or_default();
         bucket.check_size(declared)?;
-        check_metadata(&options.metadata)?;
+        check_metadata(&options.metadata, &BTreeMap::new())?;
         let claim = quota::claim(&bucket, &name, place.owner(), declared).await?;
 
         let running = {

@@ -1,5 +1,6 @@
 //! A network that fails between here and PostgreSQL, in each of its ways.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -264,6 +265,40 @@ async fn a_database_that_stays_away_is_not_waited_for_by_everybody() {
     // It comes back without anybody asking for it.
     far.proxy.does(Fault::None);
     far.database.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_an_attempt_that_ended_before_they_came() {
+    let far = Far::asleep().await;
+    far.proxy.does(Fault::Silent);
+    let caller = far.ping();
+    far.accepted(1).await;
+    caller.abort();
+    // Should it not have ended by then, the next caller has part in it, and has the same answer.
+    sleep(Duration::from_secs(12)).await;
+    far.proxy.does(Fault::None);
+    far.ping().await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_was_refused_for_a_moment_is_still_waited_for() {
+    let silent = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let (away, refused) = (silent(), silent());
+    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    let database = |port| on_postgres(format!("postgres://u:p@127.0.0.1:{port}/db"));
+    let known_to_be_away = database(port(&away));
+    assert_unavailable(&known_to_be_away.ping().await);
+
+    let port = port(&refused);
+    drop(refused);
+    let refused = database(port);
+    assert_unavailable(&refused.ping().await);
+    let _silent = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    tokio::select! {
+        biased;
+        answer = known_to_be_away.ping() => assert_unavailable(&answer),
+        answer = refused.ping() => panic!("it was not waited for: {answer:?}"),
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod live;
 mod progress;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -88,7 +89,7 @@ fn secret() -> String {
 async fn begin(bucket: &Arc<BucketState>, row: &mut Session) -> Result<(), StorageError> {
     let declared = row.options.content_length.unwrap_or_default();
     bucket.check_size(declared)?;
-    check_metadata(&row.options.metadata)?;
+    check_metadata(&row.options.metadata, &BTreeMap::new())?;
     let file = {
         let bucket = bucket.clone();
         blocking(move || {

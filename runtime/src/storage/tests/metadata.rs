@@ -170,6 +170,33 @@ async fn custom_metadata_is_8_kib_in_all() {
 }
 
 #[tokio::test]
+async fn metadata_that_is_older_than_its_limit_may_change_and_not_grow() {
+    let disk = Disk::new();
+    let bucket = disk.open().await;
+    put_with_options(&bucket).await;
+    let ledger =
+        rusqlite::Connection::open(disk.path.join(ledger::FOLDER).join("ledger.sqlite3")).unwrap();
+    let long = serde_json::json!({"a": "x".repeat(9_000), "b": "1"}).to_string();
+    let changed = ledger.execute("UPDATE objects SET metadata = ?1", [long]);
+    assert_eq!(changed.unwrap(), 1);
+
+    let change = |metadata: &[(&str, Option<&str>)]| MetadataChange {
+        metadata: metadata
+            .iter()
+            .map(|(key, text)| ((*key).to_owned(), text.map(str::to_owned)))
+            .collect(),
+        cache_control: Some(some("no-store")),
+        ..MetadataChange::default()
+    };
+    let update = async |change| bucket.update(&name("U1/a"), change).await;
+    assert!(update(change(&[])).await.is_ok());
+    let longer = update(change(&[("b", Some("12"))])).await;
+    assert!(matches!(longer, Err(StorageError::MetadataTooLong)));
+    assert!(update(change(&[("b", None)])).await.is_ok());
+    assert!(update(change(&[("a", None)])).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_session_tells_of_its_object_once() {
     let disk = Disk::new();
     let bucket = disk.open().await;
