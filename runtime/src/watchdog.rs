@@ -9,6 +9,7 @@
 //! on, has held nobody up.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -97,21 +98,33 @@ impl Bench {
 pub(crate) struct Label(u32);
 
 /// As many as the manifests of the process have functions: none is ever forgotten.
-static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static NAMES: Mutex<Names> = Mutex::new(Names {
+    by_number: Vec::new(),
+    numbers: BTreeMap::new(),
+});
+
+struct Names {
+    by_number: Vec<Arc<str>>,
+    numbers: BTreeMap<Arc<str>, u32>,
+}
 
 impl Label {
     pub(crate) fn of(name: &str) -> Self {
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = names.iter().position(|known| known == name);
-        Self(known.unwrap_or_else(|| {
-            names.push(name.to_owned());
-            names.len() - 1
-        }) as u32)
+        if let Some(&number) = names.numbers.get(name) {
+            return Self(number);
+        }
+        let number = names.by_number.len() as u32;
+        let name: Arc<str> = name.into();
+        names.by_number.push(name.clone());
+        names.numbers.insert(name, number);
+        Self(number)
     }
 
     fn name(self) -> String {
         let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-        names.get(self.0 as usize).cloned().unwrap_or_default()
+        let name = names.by_number.get(self.0 as usize);
+        name.map(|name| (**name).to_owned()).unwrap_or_default()
     }
 }
 
