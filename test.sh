@@ -36,6 +36,7 @@ main() {
         step "behind a pooler" behind_a_pooler
         step "crashes" cargo test --locked --package functions --test crash -- --ignored
         step "clients" clients/run.sh
+        step "fuzzing" fuzz/run.sh 20
         step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
         step "dependencies" check_dependencies
         step "image" image/test.sh

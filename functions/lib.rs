@@ -4,4 +4,7 @@
 mod tables;
 mod tria;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 include!(concat!(env!("OUT_DIR"), "/functions.rs"));

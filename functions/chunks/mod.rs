@@ -15,6 +15,9 @@ mod upload;
 mod upload_url;
 mod v0;
 
+#[cfg(feature = "testing")]
+pub(crate) mod testing;
+
 use runtime::{
     Bucket, Context, Error, ErrorCode, Method, ObjectName, Operation, Request, Response, Result,
 };

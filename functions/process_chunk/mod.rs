@@ -8,6 +8,9 @@
 mod media;
 mod upload;
 
+#[cfg(feature = "testing")]
+pub(crate) mod testing;
+
 use std::time::Instant;
 
 use runtime::{CloudEvent, Context, Error, ObjectName, Result, StorageError, StorageObjectData};

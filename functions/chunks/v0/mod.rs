@@ -16,6 +16,9 @@ mod resumable;
 mod tokens;
 mod upload;
 
+#[cfg(feature = "testing")]
+pub(super) mod testing;
+
 use std::error::Error as _;
 
 use bytes::Bytes;

@@ -35,10 +35,7 @@ pub(super) async fn start(call: &Call<'_>, request: Request) -> Result<Response>
     }
     let name = name_in_url(call)?;
     let length = total_length(request.headers())?;
-    let content_type = ["header-content-type", "content-type"]
-        .iter()
-        .find_map(|name| text(request.headers(), &format!("x-goog-upload-{name}")))
-        .map(str::to_owned);
+    let content_type = content_type(request.headers());
     let said = Said::read(&short(request.into_body()).await?)?;
     let name = name.map_or_else(|| name_in_json(call, &said), Ok)?;
     let options = options(said, &name, content_type, length)?;
@@ -52,8 +49,16 @@ pub(super) async fn start(call: &Call<'_>, request: Request) -> Result<Response>
     Ok(response)
 }
 
+/// iOS leaves `Header-` out.
+pub(super) fn content_type(headers: &HeaderMap) -> Option<String> {
+    ["header-content-type", "content-type"]
+        .iter()
+        .find_map(|name| text(headers, &format!("x-goog-upload-{name}")))
+        .map(str::to_owned)
+}
+
 /// iOS leaves `Header-` out, and Android does not know the length of a stream.
-fn total_length(headers: &HeaderMap) -> Result<Option<u64>> {
+pub(super) fn total_length(headers: &HeaderMap) -> Result<Option<u64>> {
     let said = text(headers, "x-goog-upload-header-content-length")
         .or_else(|| text(headers, "x-goog-upload-content-length"));
     said.map(number).transpose()
@@ -81,7 +86,7 @@ fn url(call: &Call<'_>, session: &UploadSession) -> Result<String> {
 
 /// What a request to the URL of an upload wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Command {
+pub(super) enum Command {
     Query,
     Cancel,
     Upload,
@@ -92,7 +97,7 @@ enum Command {
 impl Command {
     /// # Errors
     /// 400 for none, and for what cannot be done together.
-    fn of(headers: &HeaderMap) -> Result<Self> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self> {
         let text = text(headers, "x-goog-upload-command").unwrap_or_default();
         let mut words: Vec<String> = text
             .split(',')
@@ -210,7 +215,7 @@ fn finished(call: &Call<'_>, session: &UploadSession, object: &Object) -> Result
 }
 
 /// Where the sender takes its bytes to go; without one, they go behind those that are there.
-fn offset(headers: &HeaderMap) -> Result<Option<u64>> {
+pub(super) fn offset(headers: &HeaderMap) -> Result<Option<u64>> {
     text(headers, "x-goog-upload-offset")
         .map(number)
         .transpose()

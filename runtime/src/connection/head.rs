@@ -33,7 +33,7 @@ impl Flaw {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Head {
+pub(crate) struct Head {
     length: usize,
     /// The first line has ended.
     begun: bool,
@@ -52,12 +52,18 @@ impl Head {
         self.length == 0
     }
 
+    /// Bytes so far.
+    #[cfg(feature = "testing")]
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
     /// Whether its empty line has come: what follows is a body.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }
 
-    pub(super) fn flaw(&self) -> Option<Flaw> {
+    pub(crate) fn flaw(&self) -> Option<Flaw> {
         if self.length > LONGEST {
             Some(Flaw::TooLong)
         } else if self.has_bare_line_feed || (self.has_length && self.has_coding) {
@@ -68,7 +74,7 @@ impl Head {
     }
 
     /// The next bytes of the connection; those after the head's end are not looked at.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         while !self.complete && !bytes.is_empty() {
             let end = memchr::memchr(b'\n', bytes);
             let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |at| at + 1));

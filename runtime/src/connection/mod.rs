@@ -21,8 +21,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use self::frames::{Frames, PREFACE};
-pub(crate) use self::head::Flaw;
-use self::head::Head;
+pub(crate) use self::head::{Flaw, Head};
 use crate::pace::{Alarm, Pace};
 
 /// Until the first byte of a connection, and from the first byte of a head to its last.

@@ -212,6 +212,27 @@ impl KeySource {
     }
 }
 
+#[cfg(feature = "testing")]
+impl KeySource {
+    /// One that never fetches.
+    pub(crate) fn of_answers(settings: KeySourceSettings) -> Arc<Self> {
+        let never = Instant::now() + Duration::from_secs(u32::MAX.into());
+        Arc::new(Self {
+            settings,
+            current: ArcSwap::default(),
+            set: AtomicU64::new(0),
+            flight: Mutex::new(LastFetch {
+                ended: Some(never),
+                failed: false,
+            }),
+        })
+    }
+
+    pub(crate) fn install_answer(&self, answer: &[u8]) -> anyhow::Result<()> {
+        self.install(serde_json::from_slice(answer)?, LONGEST_FRESHNESS)
+    }
+}
+
 impl KeySet {
     fn fresh(&self, now: Instant) -> bool {
         self.times.is_some_and(|times| now < times.fresh_until)

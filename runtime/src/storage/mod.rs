@@ -73,6 +73,8 @@ pub use crate::ledger::{
 };
 
 pub(crate) use self::folder::{Entry, Folder};
+#[cfg(feature = "testing")]
+pub(crate) use self::place::{Place, owner_segment};
 
 use self::room::Room;
 use self::tree::Tree;

@@ -28,7 +28,7 @@ const FOLDER_SUFFIX: &str = "%2F";
 const NOBODYS: &str = "%o";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     owner: String,
     folders: Vec<String>,
     file: String,
@@ -36,7 +36,7 @@ pub(super) struct Place {
 
 impl Place {
     /// An owned name is `{prefix}{owner}/{path}` with an owner; the path may be anything.
-    pub(super) fn of(name: &ObjectName, template: &ObjectNameTemplate) -> Self {
+    pub(crate) fn of(name: &ObjectName, template: &ObjectNameTemplate) -> Self {
         let name = name.as_str();
         let owned = name
             .strip_prefix(&template.prefix)
@@ -63,22 +63,22 @@ impl Place {
     }
 
     /// The owner as the name spells it; empty: nobody.
-    pub(super) fn owner(&self) -> &str {
+    pub(crate) fn owner(&self) -> &str {
         &self.owner
     }
 
     /// From the bucket's folder down; at least the owner's, or nobody's.
-    pub(super) fn folders(&self) -> &[String] {
+    pub(crate) fn folders(&self) -> &[String] {
         &self.folders
     }
 
-    pub(super) fn file(&self) -> &str {
+    pub(crate) fn file(&self) -> &str {
         &self.file
     }
 }
 
 /// The uid as it stands in names: one segment, whatever characters it has.
-pub(super) fn owner_segment(uid: &str) -> String {
+pub(crate) fn owner_segment(uid: &str) -> String {
     uid.replace('%', "%25").replace('/', "%2F")
 }
 

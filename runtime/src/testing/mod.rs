@@ -2,6 +2,7 @@
 //! [`Context`] without one. Nothing in the product refers to this module.
 
 mod context;
+pub mod parsing;
 mod pooler;
 mod postgres;
 mod proxy;
