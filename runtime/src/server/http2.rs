@@ -9,9 +9,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{COOKIE, HOST};
-use http::{HeaderMap, HeaderValue, Request, Uri};
-use http_body::{Frame, SizeHint};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::body::Body;
 use crate::connection::{Answering, Flaw};
 use crate::error::Error;
+use crate::function::Response;
 use crate::pace::{Alarm, Pace};
 
 /// Requests under way on one connection.
@@ -98,6 +99,27 @@ fn join_cookies(headers: &mut HeaderMap) {
     let cookies: Vec<_> = cookies.into_iter().map(HeaderValue::as_bytes).collect();
     if let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
         headers.insert(COOKIE, joined);
+    }
+}
+
+/// Takes the body from a response that is to have none (RFC 9110 §6.4.1), and tells the length of what HEAD does
+/// not get. hyper does it in HTTP/1.1 alone.
+pub(super) fn strip(method: &Method, response: &mut Response) {
+    let is_head = method == Method::HEAD;
+    let has_none = matches!(
+        response.status(),
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    );
+    if !is_head && !has_none {
+        return;
+    }
+    let body = std::mem::take(response.body_mut());
+    if !has_none
+        && !body.is_end_stream()
+        && let Some(length) = body.size_hint().exact()
+    {
+        let headers = response.headers_mut();
+        headers.entry(CONTENT_LENGTH).or_insert(length.into());
     }
 }
 
@@ -211,6 +233,29 @@ mod tests {
         let cookies: Vec<_> = request.headers().get_all(COOKIE).iter().collect();
         assert_eq!(cookies, ["a=1; b=2; c=3"]);
         assert_eq!(request.extensions().get::<Flaw>(), None);
+    }
+
+    #[test]
+    fn what_is_to_have_no_body_gets_none() {
+        let stripped = |method: Method, status: u16, length: Option<&str>| {
+            let mut response = Response::new("content".into());
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            if let Some(length) = length {
+                let length = HeaderValue::from_str(length).unwrap();
+                response.headers_mut().insert(CONTENT_LENGTH, length);
+            }
+            strip(&method, &mut response);
+            let length = response.headers().get(CONTENT_LENGTH).cloned();
+            (response.body().is_end_stream(), length)
+        };
+        let length = |length: &'static str| Some(HeaderValue::from_static(length));
+        assert_eq!(stripped(Method::GET, 200, None), (false, None));
+        assert_eq!(stripped(Method::HEAD, 200, None), (true, length("7")));
+        assert_eq!(stripped(Method::HEAD, 200, Some("9")), (true, length("9")));
+        for method in [Method::GET, Method::HEAD] {
+            assert_eq!(stripped(method.clone(), 204, None), (true, None));
+            assert_eq!(stripped(method, 304, None), (true, None));
+        }
     }
 
     #[test]

@@ -163,7 +163,9 @@ impl Server {
                 let (answering, _) = exchange.begin();
                 http2::translate(&mut request);
                 async move {
-                    let response = dispatch::respond(app, caller, request).await;
+                    let method = request.method().clone();
+                    let mut response = dispatch::respond(app, caller, request).await;
+                    http2::strip(&method, &mut response);
                     Ok::<_, Infallible>(response.map(|body| http2::Sent::new(body, answering)))
                 }
             }),

@@ -157,6 +157,8 @@ pub(crate) fn get(stream: u32, target: &str) -> Vec<u8> {
 pub(crate) struct Seen {
     /// By their kinds.
     pub(crate) frames: [usize; 10],
+    /// Heads of responses without a body.
+    pub(crate) bodiless: usize,
     /// Acknowledgements of SETTINGS and of PING.
     pub(crate) settings_acks: usize,
     pub(crate) pongs: usize,
@@ -295,6 +297,7 @@ impl Seen {
             *count += 1;
         }
         match (kind, flags) {
+            (HEADERS, _) if flags & END_STREAM != 0 => self.bodiless += 1,
             (SETTINGS, ACK) => self.settings_acks += 1,
             (PING, ACK) if payload == LAST => self.last_pongs += 1,
             (PING, ACK) => self.pongs += 1,

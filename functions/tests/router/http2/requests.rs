@@ -114,6 +114,40 @@ async fn every_answer_carries_the_same_headers() {
 }
 
 #[tokio::test]
+async fn head_says_what_get_would_and_nothing_follows_it() {
+    let router = started().await;
+    let client = Http2::open(router.address).await;
+    let mut frames = Frames::open(router.address).await;
+    let targets = [
+        ("/hello_world", 200),
+        ("/healthz", 200),
+        ("/nope", 404),
+        ("/auth_sync", 405),
+    ];
+    for (stream, (target, status)) in (1..).step_by(2).zip(targets) {
+        let get = client.get(target).await;
+        let head = client.request("HEAD", target);
+        let head = client.send(head, Vec::new()).await;
+        assert_eq!((get.status, head.status), (status, status), "{target}");
+        assert_eq!(names(&get), names(&head), "{target}");
+        assert!(!get.body.is_empty() && head.body.is_empty(), "{target}");
+        let length = get.body.len().to_string();
+        assert_eq!(head.header("content-length"), length, "{target}");
+
+        let head = request("HEAD", target);
+        let flags = END_HEADERS | END_STREAM;
+        frames.send(frame(HEADERS, flags, stream, &head)).await;
+    }
+    eventually("all are answered", async || {
+        frames.seen().frames[usize::from(HEADERS)] == targets.len()
+    })
+    .await;
+    let seen = frames.settled().await;
+    assert_eq!(seen.bodiless, targets.len(), "{seen:?}");
+    assert_eq!(seen.frames[usize::from(DATA)], 0, "{seen:?}");
+}
+
+#[tokio::test]
 async fn a_file_goes_up_and_comes_down_again() {
     let router = started().await;
     let client = Http2::open(router.address).await;
