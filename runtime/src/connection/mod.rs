@@ -3,8 +3,8 @@
 //!
 //! The parser hides what it repairs and counts a slow head and an idle connection by one clock.
 //! Here the bytes of each head are seen as they arrive. What is wrong with one is told to whoever
-//! answers the request, so that the refusal is an ordinary response. The heads of HTTP/2 are compressed, and
-//! their parser repairs nothing: of them only the time is looked at.
+//! answers the request, so that the refusal is an ordinary response. The heads of HTTP/2 are compressed: of them
+//! only the time is looked at, which takes no more than to see where frames begin and end.
 
 mod frames;
 mod head;
@@ -48,7 +48,8 @@ pub(crate) struct Connection {
     head_until: Instant,
     /// Of HTTP/2.
     frames: Option<Frames>,
-    frame_until: Instant,
+    /// When what they are amid of is overdue; `None` until somebody waits for it.
+    frame_until: Option<Instant>,
     reading: Alarm,
     written: Pace,
     writing: Alarm,
@@ -101,7 +102,7 @@ impl Connection {
             head: Head::default(),
             head_until,
             frames: None,
-            frame_until: head_until,
+            frame_until: Some(head_until),
             reading: Alarm::default(),
             written: Pace::default(),
             writing: Alarm::default(),
@@ -147,7 +148,8 @@ impl Connection {
     fn look(&mut self, bytes: &[u8]) {
         if let Some(frames) = &mut self.frames {
             if frames.read(bytes) {
-                self.frame_until = Instant::now() + HEAD;
+                // While a client that does not read is written to, what it sent lies unread.
+                self.frame_until = None;
             }
             return;
         }
@@ -177,7 +179,10 @@ impl Connection {
     /// Nothing to read: fails once a head is overdue.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let until = match &self.frames {
-            Some(frames) if frames.is_amid() => self.frame_until,
+            Some(frames) if frames.is_amid() => {
+                let until = &mut self.frame_until;
+                *until.get_or_insert_with(|| Instant::now() + HEAD)
+            }
             // Bodies have limits of their own.
             _ if !self.exchange.is_awaited() || self.head.is_complete() => return Poll::Pending,
             _ => self.head_until,
@@ -319,6 +324,19 @@ mod tests {
             assert!(connection.begin().await.is_err(), "{bytes:?}");
             assert!(started.elapsed() <= HEAD + Duration::from_secs(1));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_that_nobody_reads_does_not_count_for_a_frame() {
+        let beginning = [PREFACE, SETTINGS, b"\0\0\x20\x01"].concat();
+        let (mut connection, _client) = connected(&beginning).await;
+        connection.begin().await.unwrap();
+        let mut read = vec![0; beginning.len()];
+        connection.read_exact(&mut read).await.unwrap();
+        tokio::time::sleep(3 * HEAD).await;
+        let waited = waited_for(&mut connection).await;
+        let difference = waited.abs_diff(HEAD);
+        assert!(difference < Duration::from_secs(1), "{waited:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -35,14 +35,17 @@ const FIELDS: usize = 100;
 const SEND_BUFFER: usize = 64 << 10;
 /// The largest part of it that is handed over at once.
 const PIECE: usize = 16 << 10;
-/// Streams that a client resets before anything has looked at them, at one time; and streams of a
-/// connection that it makes us reset. One more ends the connection.
+/// The largest that may stay there for as long as its client likes.
+const LAST_PIECE: usize = 1 << 10;
+/// Streams that a client resets before anything has looked at them, at one time; and those that it makes us
+/// reset while its connection lives, which for one that a proxy shares is long. One more ends the connection.
 const RESETS: usize = 20;
-const ERRORS: usize = 100;
+const ERRORS: usize = 1024;
 /// Without a request, or a part of one, for so long, a client is asked for a sign of life, and how long that
-/// may take: the question waits behind what a slow client has still to read.
+/// may take: the question waits behind what a slow client has still to read. It finds out who is gone while
+/// nothing is to be written; otherwise the connection does, and sooner.
 const PING: Duration = Duration::from_secs(20);
-const PONG: Duration = Duration::from_secs(30);
+const PONG: Duration = Duration::from_secs(120);
 
 pub(super) fn builder() -> http2::Builder<Streams> {
     let mut builder = http2::Builder::new(Streams);
@@ -157,7 +160,8 @@ where
     }
 }
 
-/// A response's body on its way, in pieces, each of which is asked for when the one before is taken.
+/// A response's body on its way, in pieces. hyper asks for one ahead, and keeps it until the client's window has
+/// a byte for it behind all that was handed over.
 pub(super) struct Sent {
     body: Body,
     /// The rest of a piece that was too large.
@@ -178,6 +182,16 @@ impl Sent {
     }
 }
 
+/// How much of so many bytes is handed over first. What is handed over last is kept for its client without a
+/// deadline: it may be the end of the body. So the last byte goes alone: it waits until the rest is taken.
+fn first_piece(length: usize) -> usize {
+    if length <= LAST_PIECE {
+        length
+    } else {
+        PIECE.min(length - 1)
+    }
+}
+
 impl http_body::Body for Sent {
     type Data = Bytes;
     type Error = Error;
@@ -194,7 +208,7 @@ impl http_body::Body for Sent {
                 end => return Poll::Ready(end),
             }
         }
-        let piece = this.rest.split_to(this.rest.len().min(PIECE));
+        let piece = this.rest.split_to(first_piece(this.rest.len()));
         this.sent = piece.len();
         TAKEN.with(|taken| taken.borrow_mut().waiting(Instant::now()));
         Poll::Ready(Some(Ok(Frame::data(piece))))
@@ -255,6 +269,20 @@ mod tests {
         for method in [Method::GET, Method::HEAD] {
             assert_eq!(stripped(method.clone(), 204, None), (true, None));
             assert_eq!(stripped(method, 304, None), (true, None));
+        }
+    }
+
+    #[test]
+    fn little_is_left_to_a_client_without_a_deadline() {
+        for length in (1..PIECE + 3).chain([3 * PIECE]) {
+            let mut rest = length;
+            let mut last = 0;
+            while rest > 0 {
+                last = first_piece(rest);
+                assert!((1..=PIECE.min(rest)).contains(&last), "{length}: {last}");
+                rest -= last;
+            }
+            assert!(last <= LAST_PIECE, "{length}: {last}");
         }
     }
 

@@ -7,9 +7,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::harness::http2::{
-    DATA, END_STREAM, Frames, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, frame, get, request,
+    DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, field,
+    frame, get, request,
 };
-use crate::harness::{eventually, form};
+use crate::harness::router::download_url;
+use crate::harness::{Router, Token, eventually, form};
 
 use super::{begun_upload, others_are_served, started};
 
@@ -67,26 +69,47 @@ async fn who_begins_and_does_not_go_on_is_cut_off_and_the_others_are_served() {
     }
 }
 
-/// It answers every ping and reads everything that it is sent: only its window stays closed.
+/// It answers every ping and reads everything that it is sent: only its window stays closed, or opens for one
+/// byte.
 #[tokio::test]
 async fn a_stream_that_its_client_does_not_take_is_reset_and_the_others_go_on() {
-    const STREAMS: usize = 50;
     let router = started().await;
-    // INITIAL_WINDOW_SIZE is 0.
-    let mut client = Frames::open_with(router.address, &[0, 4, 0, 0, 0, 0]).await;
+    let token = Token::of("U1").signed();
+    router.upload("U1", &token, "a.webm", &[7; 2000]).await;
+    let hello = request("GET", "/hello_world");
+    let download = [
+        request("GET", &download_url("U1", "a.webm")),
+        field("authorization", &format!("Bearer {token}")),
+    ]
+    .concat();
+    tokio::join!(
+        assert_reset(&router, 0, &hello),
+        assert_reset(&router, 1, &download),
+    );
+    others_are_served(&router).await;
+}
+
+/// # Panics
+/// Unless all streams of a client whose windows have so many bytes are reset, and nothing else is.
+async fn assert_reset(router: &Router, window: u8, request: &[u8]) {
+    const STREAMS: usize = 50;
+    // INITIAL_WINDOW_SIZE.
+    let mut client = Frames::open_with(router.address, &[0, 4, 0, 0, 0, window]).await;
     for number in 0..STREAMS {
         let stream = 2 * u32::try_from(number).unwrap() + 1;
-        client.send(get(stream, "/hello_world")).await;
+        let flags = END_HEADERS | END_STREAM;
+        client.send(frame(HEADERS, flags, stream, request)).await;
     }
     let reset = async {
         while count_of(&client, RST_STREAM) < STREAMS {
             tokio::time::sleep(SECOND / 10).await;
         }
     };
-    timeout(FOREVER, reset).await.expect("it goes on");
+    let reset = timeout(FOREVER, reset).await;
+    reset.unwrap_or_else(|_| panic!("a window of {window}: it goes on"));
     assert_eq!(count_of(&client, HEADERS), STREAMS);
-    assert_eq!((count_of(&client, DATA), count_of(&client, GOAWAY)), (0, 0));
-    others_are_served(&router).await;
+    assert_eq!(count_of(&client, DATA), STREAMS * usize::from(window));
+    assert_eq!(count_of(&client, GOAWAY), 0);
 }
 
 fn count_of(client: &Frames, kind: u8) -> usize {
