@@ -34,7 +34,7 @@ main() {
         step "adding a function" cargo test --locked --workspace --test adding_a_function -- --include-ignored
         step "instructions" cargo run --locked --release --quiet --package guard
         step "behind a pooler" behind_a_pooler
-        step "crashes" cargo test --locked --package functions --test crash -- --ignored
+        step "crashes" cargo test --locked --workspace --test crash -- --ignored
         step "clients" clients/run.sh
         step "fuzzing" fuzz/run.sh 20
         step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
@@ -70,7 +70,7 @@ check_format() {
 # What was tested on PostgreSQL itself, through PgBouncer in transaction mode: the contract of the database, the
 # functions' tables, and every test of the product that has a variant `postgres`.
 behind_a_pooler() {
-    TEST_BEHIND_POOLER=1 cargo test --locked --package runtime --package functions --lib --test router -- \
+    TEST_BEHIND_POOLER=1 cargo test --locked --workspace --lib --test router -- \
         database::tests:: tables:: postgres:: network_faults
 }
 

@@ -22,7 +22,7 @@ const HEADER: &str = "\
 # The instructions of what every request and every event goes through, by architecture, as callgrind counts them.
 # `guard update` writes this file.
 ";
-/// How many instructions more are none: repeated, a number moves by less than a third of it.
+/// How many instructions more are none: repeated, a number moves by less than half of it.
 const TOLERANCE_PERCENT: u64 = 5;
 /// How often, and after how long, a first request is made again.
 const TRIES: usize = 10;

@@ -24,7 +24,7 @@ use crate::connection::{Connection, Protocol};
 use crate::forwarded::Peer;
 use crate::{dispatch, process};
 
-/// Open connections; each costs some 10 kB when idle.
+/// Open connections; each costs some 17 KiB when idle.
 const CONNECTIONS: usize = 16_384;
 /// Open files that are kept for everything else: objects, databases, the calls that functions make.
 const OTHER_FILES: u64 = 512;
