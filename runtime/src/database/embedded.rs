@@ -29,8 +29,8 @@ impl Embedded {
             ))
         };
         std::fs::create_dir_all(folder).map_err(|error| unusable(&error))?;
-        let sqlite =
-            Sqlite::open(&folder.join(FILE), register_now).map_err(|error| unusable(&error))?;
+        let sqlite = Sqlite::open(&folder.join(FILE), register_now, |_| Ok(()))
+            .map_err(|error| unusable(&error))?;
         Ok(Self { sqlite })
     }
 

@@ -1,4 +1,4 @@
-//! One SQLite file: a writer that commits in groups, and a few readers.
+//! One SQLite file: a writer that commits in groups, and a few readers, as many as were needed at once.
 //!
 //! SQLite allows one writer at a time and a durable commit costs an fsync. So one thread owns the
 //! writing connection, takes everything that is queued, runs each job in a savepoint of its own and
@@ -7,8 +7,10 @@
 //!
 //! It knows nothing of SQL values, tables or functions: a job is a closure over a connection.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +25,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const QUEUE: usize = 256;
 /// Jobs that share one commit at most, which bounds how long the first of them waits.
 const GROUP: usize = 128;
+/// At most. Each takes a thread and 150 KiB, and reads the schema again.
 const READERS: usize = 3;
 const PREPARED_STATEMENTS: usize = 64;
 
@@ -30,7 +33,8 @@ const PREPARED_STATEMENTS: usize = 64;
 #[derive(Clone)]
 pub(crate) struct Sqlite {
     writer: mpsc::Sender<Box<dyn Write>>,
-    readers: mpsc::Sender<Read>,
+    reads: mpsc::Sender<Read>,
+    readers: Arc<Readers>,
 }
 
 /// Why a job has no answer of its own.
@@ -51,35 +55,38 @@ pub(crate) enum SqliteError {
 }
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
+type Prepare = fn(&Connection) -> rusqlite::Result<()>;
 
 impl Sqlite {
     /// Opens or creates the file and starts its threads. `prepare` runs once on every connection
-    /// (to register SQL functions, for example).
+    /// (to register SQL functions, for example), `first` on the one that writes, before any job.
     pub(crate) fn open(
         path: &Path,
-        prepare: fn(&Connection) -> rusqlite::Result<()>,
+        prepare: Prepare,
+        first: impl FnOnce(&mut Connection) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<Self> {
-        let writing = open_writer(path)?;
+        let mut writing = open_writer(path)?;
         prepare(&writing)?;
+        first(&mut writing)?;
+        let reading = open_reader(path, prepare)?;
         let (writer, jobs) = mpsc::channel(QUEUE);
-        let mut threads: Vec<Box<dyn FnOnce() + Send>> =
-            vec![Box::new(move || write_in_groups(writing, jobs))];
+        spawn(move || write_in_groups(writing, jobs)).map_err(cannot_spawn)?;
 
-        let (readers, jobs) = mpsc::channel(QUEUE);
-        let jobs = Arc::new(Mutex::new(jobs));
-        for _ in 0..READERS {
-            let reading = open_reader(path)?;
-            prepare(&reading)?;
-            let jobs = Arc::clone(&jobs);
-            threads.push(Box::new(move || read_jobs(&reading, &jobs)));
-        }
-        for run in threads {
-            thread::Builder::new()
-                .name("sqlite".to_owned())
-                .spawn(run)
-                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        }
-        Ok(Self { writer, readers })
+        let (reads, jobs) = mpsc::channel(QUEUE);
+        let readers = Arc::new(Readers {
+            path: path.to_owned(),
+            prepare,
+            jobs: Mutex::new(jobs),
+            asked: AtomicUsize::new(0),
+            open: AtomicUsize::new(1),
+        });
+        let one = readers.clone();
+        spawn(move || one.work(&reading)).map_err(cannot_spawn)?;
+        Ok(Self {
+            writer,
+            reads,
+            readers,
+        })
     }
 
     /// Runs `job` in a savepoint and answers once its group is durable.
@@ -100,6 +107,12 @@ impl Sqlite {
         answer.await.unwrap_or(Err(SqliteError::Closed))
     }
 
+    /// Readers that are open now.
+    #[cfg(test)]
+    pub(crate) fn readers(&self) -> usize {
+        self.readers.open.load(Ordering::Relaxed)
+    }
+
     /// Runs `job` on a connection that cannot write; it sees every committed write.
     pub(crate) async fn read<T, F>(&self, job: F) -> Result<T, SqliteError>
     where
@@ -107,11 +120,15 @@ impl Sqlite {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
+        let asked = self.readers.ask();
         let job: Read = Box::new(move |connection| {
+            let done = guarded(|| job(connection));
+            // Before the caller hears of it, and reads again.
+            drop(asked);
             // Nobody is waiting any more: nothing to do about that.
-            let _ = caller.send(guarded(|| job(connection)));
+            let _ = caller.send(done);
         });
-        enqueue(&self.readers, job).await?;
+        enqueue(&self.reads, job).await?;
         answer.await.unwrap_or(Err(SqliteError::Closed))
     }
 }
@@ -137,12 +154,13 @@ fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+fn open_reader(path: &Path, prepare: Prepare) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    prepare(&connection)?;
     Ok(connection)
 }
 
@@ -214,14 +232,75 @@ fn commit_group(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> ru
     transaction.commit()
 }
 
-fn read_jobs(connection: &Connection, jobs: &Mutex<mpsc::Receiver<Read>>) {
-    loop {
-        // The lock is held while waiting: the readers take turns at being the next to be woken.
-        let next = jobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .blocking_recv();
-        let Some(job) = next else { return };
-        job(connection);
+/// The threads that read: one from the start, so that a file that cannot be read is noticed then, and
+/// others when a job would have to wait for one.
+struct Readers {
+    path: PathBuf,
+    prepare: Prepare,
+    jobs: Mutex<mpsc::Receiver<Read>>,
+    /// Jobs that wait or are being done.
+    asked: AtomicUsize,
+    open: AtomicUsize,
+}
+
+/// One job, until it is done.
+struct Asked(Arc<Readers>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.asked.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+impl Readers {
+    /// Counts a job, for which another reader is opened when there is none to spare.
+    fn ask(self: &Arc<Self>) -> Asked {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        let one_more = |open| (open < asked.min(READERS)).then_some(open + 1);
+        let counted = self
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        if counted.is_ok() {
+            let readers = self.clone();
+            if let Err(error) = spawn(move || readers.join()) {
+                self.stay_fewer(&error);
+            }
+        }
+        Asked(self.clone())
+    }
+
+    fn join(&self) {
+        match open_reader(&self.path, self.prepare) {
+            Ok(connection) => self.work(&connection),
+            Err(error) => self.stay_fewer(&error),
+        }
+    }
+
+    /// Those that are there do the job; the next one asks again.
+    fn stay_fewer(&self, error: &(dyn std::error::Error + 'static)) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        tracing::warn!(error, "a database stays with fewer readers");
+    }
+
+    fn work(&self, connection: &Connection) {
+        loop {
+            // The lock is held while waiting: the readers take turns at being the next to be woken.
+            let next = self
+                .jobs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .blocking_recv();
+            let Some(job) = next else { return };
+            job(connection);
+        }
+    }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = thread::Builder::new().name("sqlite".to_owned());
+    thread.spawn(work).map(drop)
+}
+
+fn cannot_spawn(error: io::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }

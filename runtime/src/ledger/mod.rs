@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fs, io};
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::Notify;
 
 pub(crate) use announce::{Announcer, PublishError, Subscription, Topic};
@@ -69,16 +69,11 @@ impl Ledger {
     /// Opens `ledger.sqlite3` in `folder`, both made when missing.
     pub(crate) async fn open(folder: &Path, announcer: Announcer) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let sqlite = Sqlite::open(&folder.join(FILE), |_| Ok(())).map_err(io::Error::other)?;
-        sqlite.write(migrate).await.map_err(io::Error::other)?;
-        // SQLite syncs what is in its files; that the files are in their folders is for us to sync.
-        fs::File::open(folder)?.sync_all()?;
-        if let Some(parent) = folder.parent() {
-            fs::File::open(parent)?.sync_all()?;
-        }
+        let migrate = |connection: &mut Connection| migrate(connection, folder);
+        let sqlite = Sqlite::open(&folder.join(FILE), |_| Ok(()), migrate);
         Ok(Self {
+            sqlite: sqlite.map_err(io::Error::other)?,
             folder: folder.into(),
-            sqlite,
             announcer: Arc::new(announcer),
             recorded: Arc::default(),
         })
@@ -117,17 +112,34 @@ impl Ledger {
     }
 }
 
-fn migrate(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+fn migrate(connection: &mut Connection, folder: &Path) -> rusqlite::Result<()> {
     let known = SCHEMA.len() as u32;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > known {
         let refused = Box::new(NewerSchema { found, known });
         return Err(rusqlite::Error::UserFunctionError(refused));
     }
+    if found == known {
+        // Writing that again would cost a sync at every start.
+        return Ok(());
+    }
+    sync_entries(folder).map_err(|error| rusqlite::Error::UserFunctionError(Box::new(error)))?;
     for sql in &SCHEMA[found as usize..] {
         tx.execute_batch(sql)?;
     }
-    tx.pragma_update(None, "user_version", known)
+    tx.pragma_update(None, "user_version", known)?;
+    tx.commit()
+}
+
+/// SQLite syncs what is in its files; that the files are in their folders is for us to sync. Before the
+/// schema is written: it then says that this is done.
+fn sync_entries(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()?;
+    match folder.parent() {
+        Some(parent) => fs::File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -2,17 +2,20 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier};
 use std::task::Poll;
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
 use crate::database::sqlite::{Sqlite, SqliteError};
 
 fn open(folder: &tempfile::TempDir) -> Sqlite {
-    Sqlite::open(&folder.path().join("test.sqlite3"), |_| Ok(())).unwrap()
+    Sqlite::open(&folder.path().join("test.sqlite3"), |_| Ok(()), |_| Ok(())).unwrap()
 }
 
 async fn with_table() -> (tempfile::TempDir, Sqlite) {
@@ -229,4 +232,51 @@ async fn what_was_answered_is_on_disk() {
         assert_eq!(durability, ("wal".to_owned(), full, 1));
     }
     assert_eq!(stored(&open(&folder)).await, [1]);
+}
+
+#[tokio::test]
+async fn a_reader_is_added_only_for_a_read_that_would_wait() {
+    let (_folder, sqlite) = with_table().await;
+    for _ in 0..10 {
+        stored(&sqlite).await;
+    }
+    assert_eq!(sqlite.readers(), 1);
+
+    // Each holds a reader until all have one.
+    let together = Arc::new(Barrier::new(3));
+    let reads = (0..3).map(|_| {
+        let together = together.clone();
+        sqlite.read(move |_| {
+            together.wait();
+            Ok(())
+        })
+    });
+    for read in join_all(reads).await {
+        read.unwrap();
+    }
+    assert_eq!(sqlite.readers(), 3);
+    join_all((0..20).map(|_| stored(&sqlite))).await;
+    assert_eq!(sqlite.readers(), 3);
+}
+
+#[tokio::test]
+async fn the_reader_that_is_there_reads_when_no_other_can_be_added() {
+    static OPENED: AtomicUsize = AtomicUsize::new(0);
+    let only_two = |_: &Connection| match OPENED.fetch_add(1, Ordering::Relaxed) {
+        0 | 1 => Ok(()),
+        _ => Err(rusqlite::Error::InvalidQuery),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.sqlite3");
+    let sqlite = Sqlite::open(&path, only_two, |_| Ok(())).unwrap();
+    // Keeps the only reader until another was tried, for whoever waits behind it.
+    let keeping = sqlite.read(|_| {
+        while OPENED.load(Ordering::Relaxed) < 3 {
+            std::thread::yield_now();
+        }
+        Ok(())
+    });
+    for read in join_all([keeping.boxed(), sqlite.read(|_| Ok(())).boxed()]).await {
+        read.unwrap();
+    }
 }
