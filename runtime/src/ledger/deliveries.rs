@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde_json::Value;
 
 use super::Ledger;
@@ -121,14 +121,9 @@ impl Ledger {
             .await
     }
 
-    /// Gives back every lease: of the process before, at a start; of this one, at its end.
+    /// Gives back every lease of this process, at its end.
     pub(crate) async fn release_leases(&self) -> Result<usize, SqliteError> {
-        self.sqlite
-            .write(|tx| {
-                let now = Timestamp::now().as_microsecond();
-                tx.prepare_cached(RELEASE)?.execute([now])
-            })
-            .await
+        self.sqlite.write(|tx| release(tx, Timestamp::now())).await
     }
 
     /// The functions that deliveries wait for.
@@ -196,6 +191,10 @@ const SETTLE: &str = "UPDATE deliveries
 
 /// After a crash or two the group that was leased together is spread over up to 4 s: an event that
 /// kills the process must not take the same neighbours along each time.
+pub(super) fn release(tx: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<usize> {
+    tx.prepare_cached(RELEASE)?.execute([now.as_microsecond()])
+}
+
 const RELEASE: &str = "UPDATE deliveries SET lease = NULL, due = ?1 + CASE WHEN attempts < 2 THEN 0
         ELSE abs(random()) % (250000 << min(attempts, 4)) END
     WHERE lease IS NOT NULL";

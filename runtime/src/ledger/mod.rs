@@ -12,6 +12,7 @@ mod listing;
 mod object;
 mod object_row;
 mod objects;
+mod owed;
 mod sessions;
 
 use std::path::Path;

@@ -195,18 +195,6 @@ impl Ledger {
             .await
     }
 
-    /// Files whose removal is owed, as (bucket, name).
-    pub(crate) async fn removals(&self) -> Result<Vec<(String, ObjectName)>, SqliteError> {
-        self.sqlite
-            .read(|connection| {
-                connection
-                    .prepare_cached("SELECT bucket, name FROM removals")?
-                    .query_map([], |row| Ok((row.get(0)?, name_of(row, 1)?)))?
-                    .collect()
-            })
-            .await
-    }
-
     pub(crate) async fn find(
         &self,
         bucket: &str,

@@ -1,7 +1,7 @@
 //! The rows of upload sessions: what was promised to whom, and how many bytes of it are durable.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 use serde::Serialize;
 
 use super::object_row::parsed;
@@ -109,31 +109,12 @@ impl Ledger {
             .await
     }
 
-    /// Every session that is active.
-    pub(crate) async fn active_sessions(&self) -> Result<Vec<Session>, SqliteError> {
-        self.sqlite
-            .read(|connection| {
-                connection
-                    .prepare_cached(ACTIVE_SESSIONS)?
-                    .query_map([], session_of)?
-                    .collect()
-            })
-            .await
-    }
-
     /// Every session, whatever became of it, whose time is up.
     pub(crate) async fn expired_sessions(
         &self,
         now: Timestamp,
     ) -> Result<Vec<Session>, SqliteError> {
-        self.sqlite
-            .read(move |connection| {
-                connection
-                    .prepare_cached(EXPIRED_SESSIONS)?
-                    .query_map([now.as_microsecond()], session_of)?
-                    .collect()
-            })
-            .await
+        self.sqlite.read(move |it| expired(it, now)).await
     }
 
     /// As if there had never been such a session.
@@ -150,6 +131,20 @@ impl Ledger {
 }
 
 const SESSION: &str = "SELECT * FROM upload_sessions WHERE id = ?1";
+
+pub(super) fn active(connection: &Connection) -> rusqlite::Result<Vec<Session>> {
+    connection
+        .prepare_cached(ACTIVE_SESSIONS)?
+        .query_map([], session_of)?
+        .collect()
+}
+
+pub(super) fn expired(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Session>> {
+    connection
+        .prepare_cached(EXPIRED_SESSIONS)?
+        .query_map([now.as_microsecond()], session_of)?
+        .collect()
+}
 
 const ACTIVE_SESSIONS: &str = "SELECT * FROM upload_sessions WHERE state = 'active'";
 

@@ -167,7 +167,8 @@ async fn sweep(parts: Weak<Parts>) {
 
 impl Parts {
     async fn expire(&self, now: Timestamp) -> Result<(), StorageError> {
-        session::expire(&self.staging, &self.buckets, &self.ledger, now).await
+        let expired = self.ledger.expired_sessions(now).await?;
+        session::expire(&self.staging, &self.buckets, &self.ledger, expired).await
     }
 }
 

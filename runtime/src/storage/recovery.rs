@@ -22,12 +22,11 @@ pub(super) async fn recover(
     buckets: &BTreeMap<String, Bucket>,
     ledger: &Ledger,
 ) -> Result<(), StorageError> {
-    let names = {
-        let staging = staging.clone();
-        blocking(move || staging.names()).await?
-    };
-    let sessions = ledger.active_sessions().await?;
-    let kept: HashSet<&str> = sessions.iter().map(|it| it.staged.as_str()).collect();
+    // On this thread: as yet nobody else waits for it.
+    let names = staging.names()?;
+    // The leases are given back too: whoever held them is gone, for only one process has this disk.
+    let owed = ledger.owed(Timestamp::now()).await?;
+    let kept: HashSet<&str> = owed.active.iter().map(|it| it.staged.as_str()).collect();
     for staged in names {
         if kept.contains(staged.as_str()) {
             continue;
@@ -48,16 +47,14 @@ pub(super) async fn recover(
         };
         warn_of(settled);
     }
-    for row in sessions {
+    for row in owed.active {
         match buckets.get(&row.bucket) {
             Some(bucket) => warn_of(session::restore(bucket.state(), &row).await),
             None => tracing::warn!(row.bucket, "no bucket of the manifest has this session"),
         }
     }
-    session::expire(staging, buckets, ledger, Timestamp::now()).await?;
-    // Whoever held them is gone: only one process has this disk.
-    ledger.release_leases().await?;
-    for (bucket, name) in ledger.removals().await? {
+    session::expire(staging, buckets, ledger, owed.expired).await?;
+    for (bucket, name) in owed.removals {
         if let Some((bucket, place)) = locate(buckets, &bucket, &name) {
             warn_of(lookup::finish_removal(&bucket, &name, place).await);
         }

@@ -57,14 +57,14 @@ pub(in crate::storage) async fn make_way(
     }
 }
 
-/// Ends and forgets every session whose time is up by `now`.
+/// Ends and forgets sessions whose time is up.
 pub(in crate::storage) async fn expire(
     staging: &Arc<Folder>,
     buckets: &BTreeMap<String, Bucket>,
     ledger: &Ledger,
-    now: Timestamp,
+    expired: Vec<Session>,
 ) -> Result<(), StorageError> {
-    for session in ledger.expired_sessions(now).await? {
+    for session in expired {
         if let Some(bucket) = buckets.get(&session.bucket) {
             cancel(bucket.state(), &session.id).await?;
         } else if session.state == SessionState::Active {
