@@ -1,13 +1,14 @@
 //! Reading an object: its bytes as they were when it was opened, whatever becomes of its name.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, IoSliceMut, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
+use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{BLOCK, StorageError};
@@ -32,8 +33,9 @@ impl ObjectReader {
         self.size
     }
 
-    /// The bytes of `range`, as far as the object has them, in blocks of 256 KiB. One block is read
-    /// ahead; a block that was dropped by then is filled again instead of a new one.
+    /// The bytes of `range`, as far as the object has them, in blocks of 256 KiB. From the first one on that
+    /// the system has not in memory, one block is read ahead. A block that was dropped by then is filled
+    /// again instead of a new one.
     pub fn read_range(
         &self,
         range: Range<u64>,
@@ -93,6 +95,14 @@ impl Seek for Blocking {
     }
 }
 
+/// A part of the file on its way into memory.
+struct Block {
+    bytes: BytesMut,
+    /// In the file.
+    at: u64,
+    filled: usize,
+}
+
 struct Reading {
     file: Arc<File>,
     at: u64,
@@ -104,39 +114,76 @@ struct Reading {
 
 impl Reading {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, StorageError> {
-        let Some(block) = self.ahead.take().or_else(|| self.read_block()) else {
-            return Ok(None);
+        let from_disk = match self.ahead.take() {
+            Some(ahead) => ahead,
+            None => {
+                let Some(mut block) = self.block() else {
+                    return Ok(None);
+                };
+                // To copy it takes less than to have another thread do so.
+                block.filled = read_cached(&self.file, &mut block.bytes, block.at);
+                if block.filled == block.bytes.len() {
+                    let block = block.bytes.freeze();
+                    self.spare = Some(block.clone());
+                    return Ok(Some((block, self)));
+                }
+                self.read(block)
+            }
         };
-        let block = block.await.map_err(io::Error::from)??;
-        self.ahead = self.read_block();
+        let block = from_disk.await.map_err(io::Error::from)??;
+        self.ahead = self.block().map(|block| self.read(block));
         self.spare = Some(block.clone());
         Ok(Some((block, self)))
     }
 
-    /// Starts reading at `at`; `None`: nothing is left.
-    fn read_block(&mut self) -> Option<JoinHandle<io::Result<Bytes>>> {
+    /// The next block, to be filled; `None`: nothing is left.
+    fn block(&mut self) -> Option<Block> {
         let left = self.end.checked_sub(self.at).filter(|left| *left > 0)?;
         let size = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
-        let (file, at, spare) = (self.file.clone(), self.at, self.spare.take());
+        let at = self.at;
         self.at += size as u64;
-        Some(spawn_blocking(move || {
-            let mut block = spare
-                .and_then(|spare| spare.try_into_mut().ok())
-                .filter(|spare| spare.len() >= size)
-                .unwrap_or_else(|| BytesMut::zeroed(size));
-            block.truncate(size);
-            file.read_exact_at(&mut block, at)?;
-            Ok(block.freeze())
-        }))
+        let spare = self.spare.take();
+        let mut bytes = spare
+            .and_then(|spare| spare.try_into_mut().ok())
+            .filter(|spare| spare.len() >= size)
+            .unwrap_or_else(|| BytesMut::zeroed(size));
+        bytes.truncate(size);
+        let filled = 0;
+        Some(Block { bytes, at, filled })
     }
+
+    fn read(&self, mut block: Block) -> JoinHandle<io::Result<Bytes>> {
+        let file = self.file.clone();
+        spawn_blocking(move || {
+            let rest = &mut block.bytes[block.filled..];
+            file.read_exact_at(rest, block.at + block.filled as u64)?;
+            Ok(block.bytes.freeze())
+        })
+    }
+}
+
+/// Reads what the system has in memory of the bytes from `at` on, and returns their number. What this cannot
+/// do, because the file system does not know how or for any other reason, the read that waits does or explains.
+fn read_cached(file: &File, bytes: &mut [u8], at: u64) -> usize {
+    preadv2(
+        file,
+        &mut [IoSliceMut::new(bytes)],
+        at,
+        ReadWriteFlags::NOWAIT,
+    )
+    .unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::TryStreamExt;
+    use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+
     use super::*;
 
     fn reader(content: &[u8]) -> ObjectReader {
-        let file = tempfile::tempfile().unwrap();
+        // Where files are on a disk: memory would not forget them.
+        let file = tempfile::tempfile_in("/var/tmp").unwrap();
         file.write_all_at(content, 0).unwrap();
         ObjectReader::new(file, content.len() as u64)
     }
@@ -145,6 +192,37 @@ mod tests {
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).unwrap();
         bytes
+    }
+
+    #[tokio::test]
+    async fn bytes_come_from_memory_and_from_the_disk_alike() {
+        let content: Vec<u8> = (0..=250).cycle().take(9 * BLOCK + 77).collect();
+        let object = reader(&content);
+        object.file.sync_all().unwrap();
+        let blocks = BLOCK as i64;
+        for forgotten in [
+            0..0,
+            0..10 * blocks,
+            blocks..2 * blocks,
+            3 * blocks / 2..2 * blocks,
+        ] {
+            let (from, length) = (forgotten.start, forgotten.end - forgotten.start);
+            if length > 0 {
+                let forget = PosixFadviseAdvice::POSIX_FADV_DONTNEED;
+                posix_fadvise(&*object.file, from, length, forget).unwrap();
+            }
+            let read: Vec<Bytes> = object.read_range(0..u64::MAX).try_collect().await.unwrap();
+            assert!(read.concat() == content, "{forgotten:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_whose_file_was_cut_off_is_an_error() {
+        let object = reader(&[7; 2 * BLOCK]);
+        object.file.set_len(BLOCK as u64 + 5).unwrap();
+        let mut blocks = std::pin::pin!(object.read_range(0..u64::MAX));
+        assert_eq!(blocks.try_next().await.unwrap().unwrap().len(), BLOCK);
+        assert!(blocks.try_next().await.is_err());
     }
 
     #[test]
