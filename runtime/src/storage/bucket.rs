@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use manifest::{AccessRule, BucketSpec};
 
 use super::folder::Folder;
+use super::lane::Crew;
 use super::lock::ObjectLocks;
 use super::place::{Place, owner_segment};
 use super::quota::Claims;
@@ -35,6 +36,7 @@ pub(super) struct BucketState {
     pub(super) tree: Tree,
     pub(super) staging: Arc<Folder>,
     pub(super) room: Arc<Room>,
+    pub(super) crew: Arc<Crew>,
     pub(super) ledger: Ledger,
     pub(super) locks: Arc<ObjectLocks>,
     pub(super) claims: Arc<Claims>,
@@ -63,6 +65,7 @@ impl Bucket {
         tree: Tree,
         staging: Arc<Folder>,
         room: Arc<Room>,
+        crew: Arc<Crew>,
         ledger: Ledger,
     ) -> Self {
         Self(Arc::new(BucketState {
@@ -71,6 +74,7 @@ impl Bucket {
             tree,
             staging,
             room,
+            crew,
             ledger,
             locks: Arc::default(),
             claims: Arc::default(),

@@ -1,35 +1,46 @@
 //! Bytes on their way into a staged file: the ones before are written and hashed while the next ones
 //! come. It knows nothing of objects, and of limits only the room that a disk must keep.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use md5::{Digest, Md5};
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::BLOCK;
 use super::bucket::BucketState;
 use super::folder::Folder;
+use super::lane::{Crew, Lane};
 use super::measure::Measures;
 use super::staged::StagedFile;
-use super::work::{Lane, blocking_io};
+use super::work::blocking_io;
 use crate::failpoint::failpoint;
 
 /// How far the disk may lag behind an upload, in bytes. Writing early makes the last sync short, and
 /// that is also how often an upload that has its room looks whether somebody else has taken it.
 const SYNC_EVERY: u64 = 32 << 20;
 
-/// Two blocks of memory, in turn: one fills while threads write and hash the other. Every step takes
+/// Bytes that may lie before the threads while the next block fills. With two blocks of half as much the MD5,
+/// which is the slowest, has its next one at hand when it ends one.
+const BEHIND: usize = 256 << 10;
+
+/// Blocks of memory, in turn: one fills while threads write and hash those before. Every step takes
 /// the value and gives it back, so one that fails or is abandoned half-way leaves none.
 pub(super) struct Intake {
     /// Bytes, those in `block` included.
     taken: u64,
     block: BytesMut,
-    passed_on: Bytes,
+    /// Bytes of a block.
+    size: usize,
+    /// The blocks before, as long as their memory is not free again; the last one is the youngest.
+    passed_on: VecDeque<Bytes>,
+    crew: Arc<Crew>,
     file: Lane<StagedFile>,
     md5: Lane<Md5>,
-    disk: Lane<Disk>,
+    disk: Arc<Disk>,
+    catching_up: Option<JoinHandle<io::Result<()>>>,
     unsynced: u64,
     /// Bytes from the start of the file that the sync under way makes durable.
     syncing: u64,
@@ -45,12 +56,13 @@ struct Disk {
 }
 
 impl Intake {
-    /// Goes on behind the bytes that `file` has, which are durable. `expected`: bytes to come, as far
-    /// as that is known.
+    /// Goes on behind the bytes that `file` has, which are durable. `size`: bytes of a block. `expected`:
+    /// bytes to come, as far as that is known.
     pub(super) fn new(
         bucket: &BucketState,
         file: StagedFile,
         md5: Md5,
+        size: usize,
         expected: u64,
     ) -> io::Result<Self> {
         let disk = Disk {
@@ -58,14 +70,18 @@ impl Intake {
             file: file.handle()?,
             min_free: bucket.spec.min_free,
         };
+        let crew = bucket.crew.clone();
         let taken = file.tally().size();
         Ok(Self {
             taken,
-            block: BytesMut::with_capacity(BLOCK.min(expected.try_into().unwrap_or(BLOCK))),
-            passed_on: Bytes::new(),
-            file: Lane::Idle(file),
-            md5: Lane::Idle(md5),
-            disk: Lane::Idle(disk),
+            block: BytesMut::with_capacity(size.min(expected.try_into().unwrap_or(size))),
+            size,
+            passed_on: VecDeque::new(),
+            file: Lane::new(crew.clone(), file),
+            md5: Lane::new(crew.clone(), md5),
+            crew,
+            disk: Arc::new(disk),
+            catching_up: None,
             unsynced: 0,
             syncing: taken,
             durable: taken,
@@ -86,7 +102,7 @@ impl Intake {
     pub(super) async fn take(mut self, mut bytes: Bytes) -> io::Result<Self> {
         while !bytes.is_empty() {
             // Blocks end at multiples of their size, wherever the first one began.
-            let room = BLOCK - (self.taken % BLOCK as u64) as usize;
+            let room = self.size - (self.taken % self.size as u64) as usize;
             let count = bytes.len().min(room);
             self.block.extend_from_slice(&bytes[..count]);
             bytes.advance(count);
@@ -100,34 +116,72 @@ impl Intake {
 
     async fn pass_on_block(self) -> io::Result<Self> {
         let mut this = self.pass_on().await?;
-        this.block.reserve(BLOCK);
+        this.block.reserve(this.size);
         if this.unsynced >= SYNC_EVERY {
             this.unsynced = 0;
-            this.disk = this.disk.run(Disk::catch_up).await?;
-            // The sync before has ended, and this one began when all but this block was written.
-            let written = this.taken - this.passed_on.len() as u64;
-            this.durable = std::mem::replace(&mut this.syncing, written);
+            this.caught_up().await?;
+            // The sync before has ended, and the next one begins when so much is written.
+            this.durable = this.syncing;
+            this.syncing = this.written();
+            let disk = this.disk.clone();
+            this.catching_up = Some(spawn_blocking(move || disk.catch_up()));
         }
         Ok(this)
     }
 
-    /// Passes on what has come of the next block, even if that is nothing.
+    /// Passes on what has come of the next block.
     pub(super) async fn pass_on(mut self) -> io::Result<Self> {
+        if self.block.is_empty() {
+            return Ok(self);
+        }
         let block = std::mem::take(&mut self.block).freeze();
         self.unsynced += block.len() as u64;
-        self.md5 = self.md5.run(update_md5(block.clone())).await?;
-        self.file = self.file.run(append(block.clone())).await?;
-        // Both lanes have begun with this block, so they are done with the one before.
-        let spent = std::mem::replace(&mut self.passed_on, block);
-        self.block = spent.try_into_mut().unwrap_or_default();
-        self.block.clear();
+        self.md5.run(update_md5(block.clone()))?;
+        self.file.run(append(block.clone()))?;
+        self.passed_on.push_back(block);
+        self.block = self.free_block().await?;
         Ok(self)
+    }
+
+    /// Memory for the next block.
+    async fn free_block(&mut self) -> io::Result<BytesMut> {
+        loop {
+            match self.passed_on.pop_front().map(Bytes::try_into_mut) {
+                Some(Ok(mut free)) => {
+                    free.clear();
+                    return Ok(free);
+                }
+                Some(Err(held)) => self.passed_on.push_front(held),
+                None => {}
+            }
+            if self.passed_on.len() * self.size <= BEHIND {
+                return Ok(BytesMut::new());
+            }
+            let behind = self.passed_on.len().saturating_sub(1);
+            self.md5.wane(behind).await?;
+            self.file.wane(behind).await?;
+        }
+    }
+
+    /// Bytes from the start of the file that have got there.
+    fn written(&self) -> u64 {
+        let behind = self.passed_on.iter().rev().take(self.file.left());
+        let behind: usize = behind.map(Bytes::len).sum();
+        self.taken - (behind + self.block.len()) as u64
+    }
+
+    /// Waits for the sync under way.
+    async fn caught_up(&mut self) -> io::Result<()> {
+        match self.catching_up.take() {
+            Some(catching_up) => catching_up.await?,
+            None => Ok(()),
+        }
     }
 
     /// Makes durable what was passed on. The next block goes on filling.
     pub(super) async fn sync(mut self) -> io::Result<Self> {
+        self.caught_up().await?;
         let file = self.file.finish().await?;
-        let disk = self.disk.finish().await?;
         let size = file.tally().size();
         let file = if size == self.durable {
             file
@@ -140,23 +194,22 @@ impl Intake {
             })
             .await?
         };
-        self.file = Lane::Idle(file);
-        self.disk = Lane::Idle(disk);
+        self.file = Lane::new(self.crew.clone(), file);
         (self.unsynced, self.syncing, self.durable) = (0, size, size);
         Ok(self)
     }
 
     /// Ends the taking: the file, and the measures of what was passed on.
-    pub(super) async fn end(self) -> io::Result<(StagedFile, Measures)> {
+    pub(super) async fn end(mut self) -> io::Result<(StagedFile, Measures)> {
+        self.caught_up().await?;
         let (md5, file) = (self.md5.finish().await?, self.file.finish().await?);
-        self.disk.finish().await?;
         let tally = file.tally().clone();
         Ok((file, Measures { tally, md5 }))
     }
 }
 
 impl Disk {
-    fn catch_up(&mut self) -> io::Result<()> {
+    fn catch_up(&self) -> io::Result<()> {
         self.file.sync_data()?;
         self.staging.check_free(self.min_free)
     }

@@ -39,6 +39,7 @@ mod bucket;
 mod error;
 mod folder;
 mod intake;
+mod lane;
 mod lock;
 mod lookup;
 mod measure;
@@ -76,12 +77,13 @@ pub(crate) use self::folder::{Entry, Folder};
 #[cfg(feature = "testing")]
 pub(crate) use self::place::{Place, owner_segment};
 
+use self::lane::Crew;
 use self::room::Room;
 use self::tree::Tree;
 use self::work::blocking;
 use crate::ledger::{self, Announcer, Ledger};
 
-/// Bytes that are written, hashed and read in one go.
+/// Bytes that are read in one go, and that an upload session promises in one go.
 const BLOCK: usize = 256 * 1024;
 
 const STAGING: &str = ".staging";
@@ -116,11 +118,13 @@ impl Storage {
         let disk = staging.clone();
         let room = Arc::new(Room::new(move || disk.free()));
         let ledger = Ledger::open(&base.join(ledger::FOLDER), announcer).await?;
+        let crew = Arc::new(Crew::default());
         let mut buckets = BTreeMap::new();
         for (name, spec) in specs {
             let tree = Tree::open(&folder, &spec.root)?;
             let (staging, room) = (staging.clone(), room.clone());
-            let bucket = Bucket::new(spec.clone(), tree, staging, room, ledger.clone());
+            let (crew, ledger) = (crew.clone(), ledger.clone());
+            let bucket = Bucket::new(spec.clone(), tree, staging, room, crew, ledger);
             buckets.insert(name.clone(), bucket);
         }
         recovery::recover(&staging, &buckets, &ledger).await?;

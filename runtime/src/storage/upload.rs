@@ -17,6 +17,10 @@ use super::{Object, ObjectName, PutOptions, StorageError};
 use crate::failpoint::{failpoint, left_out};
 use crate::ledger::check_metadata;
 
+/// Bytes. Nobody is promised a number of whole blocks, as in an upload session; smaller ones keep the memory
+/// of many uploads at once small.
+const BLOCK: usize = 128 << 10;
+
 /// Bytes on their way to becoming an object. Dropping it, at any point before
 /// [`Upload::finish`], leaves nothing behind.
 #[must_use]
@@ -52,7 +56,7 @@ impl Upload {
                     let folder = bucket.tree.make(&place)?;
                     bucket.staging.rename(file.id(), &folder, place.file())?;
                 }
-                Intake::new(&bucket, file, Md5::default(), declared)
+                Intake::new(&bucket, file, Md5::default(), BLOCK, declared)
             })
             .await?
         };

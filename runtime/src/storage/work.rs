@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use super::StorageError;
 
@@ -25,34 +25,4 @@ pub(super) async fn uninterrupted<T: Send + 'static>(
     work: impl Future<Output = Result<T, StorageError>> + Send + 'static,
 ) -> Result<T, StorageError> {
     tokio::spawn(work).await.map_err(io::Error::from)?
-}
-
-/// A value that blocking threads work on, one job at a time, while the async side goes on.
-#[derive(Debug)]
-pub(super) enum Lane<T> {
-    Idle(T),
-    Busy(JoinHandle<io::Result<T>>),
-}
-
-impl<T: Send + 'static> Lane<T> {
-    /// Waits for the previous job, then starts this one and does not wait for it. The first error
-    /// of a job surfaces here or in [`Lane::finish`], and drops the value.
-    pub(super) async fn run(
-        self,
-        job: impl FnOnce(&mut T) -> io::Result<()> + Send + 'static,
-    ) -> io::Result<Self> {
-        let mut value = self.finish().await?;
-        Ok(Self::Busy(spawn_blocking(move || {
-            job(&mut value)?;
-            Ok(value)
-        })))
-    }
-
-    /// Waits for the last job.
-    pub(super) async fn finish(self) -> io::Result<T> {
-        match self {
-            Self::Idle(value) => Ok(value),
-            Self::Busy(job) => job.await?,
-        }
-    }
 }

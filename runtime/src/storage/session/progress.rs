@@ -14,13 +14,13 @@ use tokio::sync::Mutex;
 
 use crate::failpoint::failpoint;
 use crate::ledger::Session;
-use crate::storage::StorageError;
 use crate::storage::bucket::BucketState;
 use crate::storage::intake::Intake;
 use crate::storage::measure::Measures;
 use crate::storage::room::Reservation;
 use crate::storage::staged::{Kept, StagedFile};
 use crate::storage::work::blocking;
+use crate::storage::{BLOCK, StorageError};
 
 pub(super) struct Progress {
     session: String,
@@ -118,7 +118,7 @@ impl Progress {
         let (room, min_free) = (bucket.room.clone(), bucket.spec.min_free);
         let room = blocking(move || room.reserve(expected, min_free)).await?;
         let (file, measures) = self.open(bucket, room).await?;
-        let intake = Intake::new(bucket, file, measures.md5, expected)?;
+        let intake = Intake::new(bucket, file, measures.md5, BLOCK, expected)?;
         self.stage = Stage::Running(Box::new(intake));
         Ok(())
     }
