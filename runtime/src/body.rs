@@ -62,9 +62,8 @@ impl Body {
         }
     }
 
-    /// What a client sends in this version of HTTP, up to `max` bytes, with at most `idle` between two
-    /// pieces.
-    pub(crate) fn request(incoming: Incoming, version: Version, max: u64, idle: Duration) -> Self {
+    /// What a client sends in this version of HTTP. Nothing of it may be read before [`Body::limit`].
+    pub(crate) fn incoming(incoming: Incoming, version: Version) -> Self {
         if incoming.is_end_stream() {
             return Self::empty();
         }
@@ -73,12 +72,19 @@ impl Body {
                 incoming: Some(incoming),
                 // HTTP/2 resets the one stream, after the answer.
                 lingers: version < Version::HTTP_2,
-                remaining: max,
-                idle,
+                remaining: 0,
+                idle: Duration::ZERO,
                 pace: Pace::default(),
                 alarm: Alarm::default(),
             }),
             guard: None,
+        }
+    }
+
+    /// Lets a client send up to `max` bytes, with at most `idle` between two pieces.
+    pub(crate) fn limit(&mut self, max: u64, idle: Duration) {
+        if let Kind::Request(body) = &mut self.kind {
+            (body.remaining, body.idle) = (max, idle);
         }
     }
 

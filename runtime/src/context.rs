@@ -12,9 +12,10 @@ use crate::callable;
 use crate::database::Database;
 use crate::error::{Error, ErrorCode, Result};
 use crate::events::{self, CloudEvent};
-use crate::forwarded::Client;
+use crate::forwarded::{Client, Peer};
 use crate::identity::{AuthError, Principal};
 use crate::outbound::Outbound;
+use crate::present::Present;
 use crate::route::Parameters;
 use crate::secrets::Secrets;
 use crate::storage::{Bucket, Storage};
@@ -36,10 +37,11 @@ struct Inner {
 }
 
 /// What is known of a request before anybody looks at what it wants.
-pub(crate) struct Arrival {
+pub(crate) struct Arrival<'r> {
     pub(crate) started: Instant,
+    pub(crate) peer: &'r Peer,
     pub(crate) invocation: InvocationId,
-    pub(crate) client: Client,
+    pub(crate) present: Present,
     /// See [`Invoked::trace`].
     pub(crate) trace: Option<String>,
 }

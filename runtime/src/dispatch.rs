@@ -4,13 +4,13 @@
 //! line and, through [`answer`], its CORS headers, so that a 401, a 413 or a panic carries them too.
 //!
 //! What few requests need is boxed before it is awaited: the future of a request has room for the largest
-//! thing it may wait for, and is copied whole before it begins.
+//! thing it may wait for, and is copied whole before it begins. For the same reason the request stays where
+//! [`respond`] has it until its function takes it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use http::Method;
 use http::header::{CONNECTION, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use http::{Method, Request as HttpRequest};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use manifest::{ErrorFormat, Trigger};
@@ -21,9 +21,10 @@ use crate::body::Body;
 use crate::context::Arrival;
 use crate::error::{Error, Result};
 use crate::forwarded::{self, Peer};
-use crate::function::{Response, Signature};
+use crate::function::{Request, Response, Signature};
 use crate::hosting::rewritten;
 use crate::policy::cors;
+use crate::present::{Field, Present};
 use crate::respond::{Telling, say_when_to_come_again, told_status};
 use crate::route::{RouteMatch, Unmatched};
 use crate::telemetry::access_log::{Line, Traced};
@@ -32,26 +33,24 @@ use crate::{callable, edge, health, invocation, policy, telemetry};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Answers one request, whatever happens.
-pub(crate) async fn respond(
-    app: Arc<App>,
-    peer: Peer,
-    mut request: HttpRequest<Incoming>,
-) -> Response {
+pub(crate) async fn respond(app: &App, peer: &Peer, request: http::Request<Incoming>) -> Response {
     let started = Instant::now();
     let id = app.invocations.next();
-    let traced = Traced::new(request.headers());
+    let version = request.version();
+    let mut request: Request = request.map(|body| Body::incoming(body, version));
+    let present = Present::of(request.headers());
+    let traced = Traced::new(request.headers(), present);
     let method = request.method().clone();
     let uri = request.uri().clone();
     let arrival = Arrival {
         started,
         invocation: id,
-        client: app.proxies.client(peer.address, &request),
+        peer,
+        present,
         trace: traced.trace.clone(),
     };
-    forwarded::append(request.headers_mut(), peer);
-
     let deployment = app.deployment();
-    let (function, mut response) = answer(&app, &deployment, arrival, request).await;
+    let (function, mut response) = answer(app, &deployment, arrival, &mut request).await;
 
     say_when_to_come_again(&mut response);
     let headers = response.headers_mut();
@@ -65,11 +64,12 @@ pub(crate) async fn respond(
     responses.count(status);
     app.access_log.record(&Line {
         function: entry.map_or("", |entry| &entry.spec.name),
-        invocation: id.as_str(),
+        invocation: id,
         method: method.as_str(),
         path: uri.path(),
         status,
-        duration: started.elapsed(),
+        started,
+        ended: Instant::now(),
         traced,
     });
     response
@@ -79,12 +79,12 @@ pub(crate) async fn respond(
 async fn answer(
     app: &App,
     deployment: &Deployment,
-    arrival: Arrival,
-    mut request: HttpRequest<Incoming>,
+    arrival: Arrival<'_>,
+    request: &mut Request,
 ) -> (Option<usize>, Response) {
-    let host = match edge::check(&request) {
+    let host = match edge::check(request, arrival.present) {
         Ok(host) => host,
-        Err(error) => return (None, close(error.told(telling(&request, None)))),
+        Err(error) => return (None, close(error.told(telling(request, None)))),
     };
     let method = cors::requested_method(request.method(), request.headers());
     let path = request.uri().path();
@@ -94,7 +94,7 @@ async fn answer(
         false => deployment.routes.lookup(host, &method, path),
     };
     let file = match &deployment.hosting {
-        Some(hosting) => Box::pin(hosting.answer(&request, &route)).await,
+        Some(hosting) => Box::pin(hosting.answer(request, &route)).await,
         None => None,
     };
     let function = match &route {
@@ -108,24 +108,26 @@ async fn answer(
         None => deployment.default_cors.as_ref(),
     };
     let preflight = cors.and_then(|cors| cors.preflight(request.method(), request.headers()));
-    let cors = cors
-        .map(|cors| cors.answer(request.headers()))
-        .unwrap_or_default();
+    let origin = arrival.present.get(request.headers(), Field::Origin);
+    let cors = cors.map(|cors| cors.answer(origin)).unwrap_or_default();
 
     let mut response = match (preflight.or(file), route) {
         (Some(response), _) => response,
         (None, Ok(route)) => {
             let entry = &deployment.entries[route.function];
-            if route.rewritten {
-                rewritten::prepare(&mut request);
-                rewritten::finish(call(app, entry, arrival, route, request).await)
-            } else {
-                call(app, entry, arrival, route, request).await
+            let rewritten = route.rewritten;
+            if rewritten {
+                rewritten::prepare(request);
+            }
+            let response = call(app, entry, arrival, route, request).await;
+            match rewritten {
+                true => rewritten::finish(response),
+                false => response,
             }
         }
-        (None, Err(unmatched)) => match Box::pin(health::answer(app, &request)).await {
+        (None, Err(unmatched)) => match Box::pin(health::answer(app, request)).await {
             Some(response) => response,
-            None => refuse(unmatched.into(), telling(&request, entry), request),
+            None => refuse(unmatched.into(), telling(request, entry), request),
         },
     };
     cors.apply(&mut response);
@@ -136,21 +138,25 @@ async fn answer(
 async fn call(
     app: &App,
     entry: &Arc<Entry>,
-    arrival: Arrival,
+    arrival: Arrival<'_>,
     route: RouteMatch,
-    request: HttpRequest<Incoming>,
+    request: &mut Request,
 ) -> Response {
-    let uri = route.seen_uri(request.uri());
-    let telling = telling(&request, Some(entry));
-    let id = arrival.invocation;
-    let admitted = match check_form(&entry.spec.trigger, &request) {
-        Ok(()) => policy::admit(app, entry, request.headers(), arrival, route.parameters).await,
+    let (path, parameters) = (route.path, route.parameters);
+    let telling = telling(request, Some(entry));
+    let (id, peer) = (arrival.invocation, arrival.peer);
+    let admitted = match check_form(&entry.spec.trigger, request) {
+        Ok(()) => policy::admit(app, entry, request, arrival, parameters).await,
         Err(error) => Err(error),
     };
     let result: Result<Response> = match admitted {
         Err(error) => return refuse(error, telling, request),
         Ok(admitted) => {
-            let request = invocation::seen(request, uri, &entry.spec.limits);
+            *request.uri_mut() = path.uri(request.uri());
+            forwarded::append(request.headers_mut(), peer);
+            let limits = &entry.spec.limits;
+            let body = request.body_mut();
+            body.limit(limits.max_body, limits.idle_timeout);
             match &entry.function.0 {
                 Signature::Http(_) => invocation::run_http(admitted, request).await,
                 Signature::Event(_) => {
@@ -167,7 +173,7 @@ async fn call(
 
 /// How the client of a request is told of whatever goes wrong with it. An SDK that asks a callable for a
 /// stream understands events alone; a POST that asks so of no function at all is an SDK's too.
-fn telling(request: &HttpRequest<Incoming>, entry: Option<&Entry>) -> Telling {
+fn telling(request: &Request, entry: Option<&Entry>) -> Telling {
     let calls = match entry.map(|entry| &entry.spec.trigger) {
         Some(trigger) => matches!(trigger, Trigger::Callable(_)),
         None => request.method() == Method::POST,
@@ -179,7 +185,7 @@ fn telling(request: &HttpRequest<Incoming>, entry: Option<&Entry>) -> Telling {
 }
 
 /// What a trigger demands of a request whoever its caller is.
-fn check_form(trigger: &Trigger, request: &HttpRequest<Incoming>) -> Result<()> {
+fn check_form(trigger: &Trigger, request: &Request) -> Result<()> {
     match trigger {
         Trigger::Callable(_) => callable::check_head(request.method(), request.headers()),
         Trigger::Http(_) | Trigger::Storage(_) | Trigger::Event(_) => Ok(()),
@@ -189,11 +195,9 @@ fn check_form(trigger: &Trigger, request: &HttpRequest<Incoming>) -> Result<()> 
 /// A refusal before anything read the body. When there is one, the connection closes, once the client
 /// had the time to read the answer: nobody knows how much of the body is still to come. In HTTP/2 the stream
 /// alone ends, and the server leaves out the header.
-fn refuse(error: Error, telling: Telling, request: HttpRequest<Incoming>) -> Response {
+fn refuse(error: Error, telling: Telling, request: &Request) -> Response {
     let response = error.told(telling);
-    let version = request.version();
-    let unread = Body::request(request.into_body(), version, 0, Duration::ZERO);
-    match unread.is_end_stream() {
+    match request.body().is_end_stream() {
         true => response,
         false => close(response),
     }

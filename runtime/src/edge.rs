@@ -2,11 +2,12 @@
 //! their meaning. Each of them is a way to make two servers disagree about where a request ends or
 //! for whom it is.
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, StatusCode, Version};
 
 use crate::connection::Flaw;
 use crate::error::{Error, ErrorCode, Result};
+use crate::present::{Field, Present};
 
 /// What [`is_known`] lets through.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -17,7 +18,7 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// 405 for TRACE, CONNECT and unknown methods; 400 for none or several hosts (RFC 9112 §3.2), for an
 /// Upgrade with a body, for a coding that is not chunked, and for a head in which the connection saw a [`Flaw`];
 /// 431 for one that is too long.
-pub(crate) fn check<B>(request: &Request<B>) -> Result<&str> {
+pub(crate) fn check<B>(request: &Request<B>, present: Present) -> Result<&str> {
     match request.extensions().get() {
         None => {}
         Some(Flaw::Ambiguous) => return Err(bad_request("The request can be read in two ways.")),
@@ -30,19 +31,17 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<&str> {
     if !is_known(method) {
         return Err(Error::method_not_allowed(METHODS, "Method Not Allowed"));
     }
-    let has_body = headers.contains_key(TRANSFER_ENCODING)
-        || headers
-            .get(CONTENT_LENGTH)
-            .is_some_and(|length| length != "0");
-    if has_body && headers.contains_key(UPGRADE) {
-        return Err(bad_request("An Upgrade cannot have a body."));
+    let is_coded = present.has(Field::TransferEncoding);
+    if present.has(Field::Upgrade) {
+        let length = headers.get(CONTENT_LENGTH);
+        if is_coded || length.is_some_and(|length| length != "0") {
+            return Err(bad_request("An Upgrade cannot have a body."));
+        }
     }
     // RFC 9112 §6.1: a coding that is not understood leaves the end of the body unknown.
-    if headers
-        .get_all(TRANSFER_ENCODING)
-        .iter()
-        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
-    {
+    let is_understood = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    let are_understood = || headers.get_all(TRANSFER_ENCODING).iter().all(is_understood);
+    if is_coded && !are_understood() {
         return Err(bad_request("The only Transfer-Encoding is chunked."));
     }
     let mut hosts = headers.get_all(HOST).iter();

@@ -5,8 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method, Request, StatusCode};
-use hyper::body::Incoming;
+use http::{HeaderMap, Method, StatusCode};
 use manifest::ErrorFormat;
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -14,7 +13,7 @@ use tokio::sync::Mutex;
 use crate::app::App;
 use crate::body::Body;
 use crate::error::{Error, Result};
-use crate::function::Response;
+use crate::function::{Request, Response};
 use crate::identity::{AuthError, bearer};
 use crate::respond::typed;
 use crate::secrets::Secret;
@@ -41,7 +40,7 @@ pub(crate) fn is_file(path: &str) -> bool {
 }
 
 /// The answer to one of these URLs.
-pub(crate) async fn answer(app: &App, request: &Request<Incoming>) -> Option<Response> {
+pub(crate) async fn answer(app: &App, request: &Request) -> Option<Response> {
     let response = match request.uri().path() {
         path if ALIVE.contains(&path) => typed(
             StatusCode::OK,

@@ -30,16 +30,16 @@ use crate::telemetry;
 use crate::watchdog::Running;
 
 /// Runs an HTTP function. Its slot is free again after the last byte of the response.
-pub(crate) async fn run_http(admitted: Admitted, request: Request) -> Result<Response> {
+pub(crate) async fn run_http(admitted: Admitted, request: &mut Request) -> Result<Response> {
     let (context, places) = admitted.into_parts();
     run_request(context, request, places).await
 }
 
 /// Runs an HTTP function that somebody has admitted. `held` is dropped after the last byte of the
-/// response.
+/// response. The request is taken out of its place, so that it moves no more often than that.
 pub(crate) async fn run_request(
     context: Context,
-    request: Request,
+    request: &mut Request,
     held: impl Any + Send + Sync + Unpin,
 ) -> Result<Response> {
     let watched = Watched::new(&context);
@@ -47,7 +47,7 @@ pub(crate) async fn run_request(
     let Signature::Http(call) = &watched.function.function.0 else {
         return Err(Error::internal("an event function has no URL"));
     };
-    let work = watched.poll(|| call(context, request))?;
+    let work = watched.poll(|| call(context, std::mem::take(request)))?;
     let mut invocation = Invocation::new(watched, work, deadline, held);
     let mut response = (&mut invocation).await?;
     if response.body().is_stream() {
@@ -60,14 +60,16 @@ pub(crate) async fn run_request(
 
 /// Runs an event function for an event that was POSTed to it, and answers when it has ended: whoever
 /// sent the event sends it again unless the answer is 2xx.
-pub(crate) async fn run_posted_event(admitted: Admitted, request: Request) -> Result<Response> {
+pub(crate) async fn run_posted_event(
+    admitted: Admitted,
+    request: &mut Request,
+) -> Result<Response> {
     if request.method() != Method::POST {
         return Err(Error::method_not_allowed("POST", "Method Not Allowed"));
     }
     let (context, _places) = admitted.into_parts();
-    let (head, body) = request.into_parts();
-    let body = body.collect().await?;
-    let event = receive(head.uri.path(), &head.headers, &body)?;
+    let body = std::mem::take(request.body_mut()).collect().await?;
+    let event = receive(request.uri().path(), request.headers(), &body)?;
     run_event(context, event).await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -242,16 +244,4 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no text");
     Error::internal(format!("the function panicked: {text}"))
-}
-
-/// The request as the function sees it.
-pub(crate) fn seen(
-    request: http::Request<hyper::body::Incoming>,
-    uri: http::Uri,
-    limits: &manifest::Limits,
-) -> Request {
-    let (mut head, body) = request.into_parts();
-    head.uri = uri;
-    let body = Body::request(body, head.version, limits.max_body, limits.idle_timeout);
-    Request::from_parts(head, body)
 }

@@ -40,6 +40,7 @@ mod hosting;
 mod invocation;
 mod isolation;
 mod policy;
+mod present;
 mod route;
 mod server;
 

@@ -14,7 +14,7 @@ mod sse;
 use std::future::Future;
 
 use http::header::ACCEPT;
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -27,13 +27,6 @@ use crate::stream::stream;
 
 pub(crate) use longs::encode;
 pub(crate) use sse::event;
-
-const INSTANCE_ID: HeaderName = HeaderName::from_static("firebase-instance-id-token");
-
-/// Where Cloud Messaging reaches the device, as the SDK says; nobody verifies it.
-pub(crate) fn instance_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get(INSTANCE_ID)?.to_str().ok()
-}
 
 /// The part of a call's form that needs no body.
 ///

@@ -71,8 +71,13 @@ pub(crate) struct Answering(Arc<Exchange>);
 impl Exchange {
     /// A head was parsed. Returns what was wrong with it.
     pub(crate) fn begin(self: &Arc<Self>) -> (Answering, Option<Flaw>) {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        let flaw = Flaw::from_number(self.flaw.swap(0, Ordering::Relaxed));
+        // The connection's task alone writes these two, and most heads have no flaw.
+        let begun = self.begun.load(Ordering::Relaxed);
+        self.begun.store(begun + 1, Ordering::Relaxed);
+        let flaw = Flaw::from_number(self.flaw.load(Ordering::Relaxed));
+        if flaw.is_some() {
+            self.flaw.store(0, Ordering::Relaxed);
+        }
         (Answering(self.clone()), flaw)
     }
 

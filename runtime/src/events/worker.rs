@@ -142,13 +142,14 @@ async fn deliver(app: Arc<App>, entry: Arc<Entry>, delivery: Delivery, places: P
     entry.counts.deliveries.count(&outcome);
     app.access_log.record(&Line {
         function: &entry.spec.name,
-        invocation: id.as_str(),
+        invocation: id,
         method: "EVENT",
         path: &subject,
         status: result
             .as_ref()
             .map_or_else(Error::status, |()| StatusCode::NO_CONTENT),
-        duration: started.elapsed(),
+        started: started.into(),
+        ended: Instant::now().into(),
         traced: Traced::default(),
     });
     log_failure(&entry, id, &event_id, attempt, &outcome);

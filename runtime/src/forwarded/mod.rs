@@ -34,7 +34,6 @@ pub(crate) enum TrustedProxies {
 }
 
 /// The other end of a connection.
-#[derive(Clone)]
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// The address as a header has it, written once for all requests of the connection.
@@ -143,10 +142,10 @@ impl TrustedProxies {
 
 /// Adds the peer to what the request says of its way here, as every proxy does: the function then
 /// knows at least one address that nobody made up.
-pub(crate) fn append(headers: &mut HeaderMap, peer: Peer) {
+pub(crate) fn append(headers: &mut HeaderMap, peer: &Peer) {
     let mut written = match headers.entry(FORWARDED_FOR) {
         Entry::Vacant(nothing) => {
-            nothing.insert(peer.written);
+            nothing.insert(peer.written.clone());
             return;
         }
         Entry::Occupied(written) => written,
@@ -370,7 +369,10 @@ mod tests {
                 .map(|line| ("x-forwarded-for", *line))
                 .collect();
             let mut headers = request(&lines).headers().clone();
-            append(&mut headers, Peer::new("::ffff:127.0.0.1".parse().unwrap()));
+            append(
+                &mut headers,
+                &Peer::new("::ffff:127.0.0.1".parse().unwrap()),
+            );
             let all: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
             assert_eq!(all, [after]);
         }

@@ -177,9 +177,10 @@ impl Opened {
         let running = Mark::new(&self.running, context.invocation());
         // The parent counts its bytes and its silences, long before a day is over.
         let version = request.version();
-        let request: Request = request.map(|body| Body::request(body, version, u64::MAX, DAY));
+        let mut request: Request = request.map(|body| Body::incoming(body, version));
+        request.body_mut().limit(u64::MAX, DAY);
         match &self.function.function.0 {
-            Signature::Http(_) => invocation::run_request(context, request, running).await,
+            Signature::Http(_) => invocation::run_request(context, &mut request, running).await,
             Signature::Event(_) => {
                 let event = serde_json::from_slice(&request.into_body().collect().await?);
                 let event = event.map_err(crate::Error::internal)?;

@@ -10,15 +10,16 @@ pub(crate) mod slots;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use http::header::HeaderMap;
+use http::{HeaderValue, StatusCode};
 use manifest::{Auth, FunctionSpec, Trigger};
 
 use crate::app::{App, Entry};
-use crate::callable;
 use crate::context::{Arrival, Context, Invoked};
 use crate::error::{Error, ErrorCode, Result};
+use crate::function::Request;
 use crate::identity::{AuthError, Principal};
+use crate::present::Field;
 use crate::route::Parameters;
 use slots::Slot;
 
@@ -58,39 +59,40 @@ impl Admitted {
 pub(crate) async fn admit(
     app: &App,
     entry: &Arc<Entry>,
-    headers: &HeaderMap,
-    arrival: Arrival,
+    request: &Request,
+    arrival: Arrival<'_>,
     parameters: Parameters,
 ) -> Result<Admitted> {
     let limits = &entry.spec.limits;
-    if headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|encoding| encoding != "identity")
-    {
+    let headers = request.headers();
+    let field = |field| arrival.present.get(headers, field);
+    if field(Field::ContentEncoding).is_some_and(|encoding| encoding != "identity") {
         return Err(
             Error::new(ErrorCode::InvalidArgument, "Encoded bodies are not read.")
                 .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
         );
     }
-    if declared_length(headers).is_some_and(|length| length > limits.max_body) {
+    if number(field(Field::ContentLength)).is_some_and(|length| length > limits.max_body) {
         return Err(Error::too_large());
     }
     let overloaded = || Error::new(ErrorCode::Unavailable, "Too many requests at once.");
     let places = Places::take(app, entry).ok_or_else(overloaded)?;
     let attested = attest(app, &entry.spec, headers).await?;
     let caller = identify(app, &entry.spec, headers).await?;
+    let client = app.proxies.client(arrival.peer.address, request);
     if let Some(limiter) = &entry.rate_limiter {
         let uid = caller.as_ref().ok().map(|caller| &*caller.uid);
-        limiter
-            .count(uid, arrival.client.address)
-            .map_err(too_many)?;
+        limiter.count(uid, client.address).map_err(too_many)?;
     }
     let invoked = Invoked {
         invocation: arrival.invocation,
         caller,
         app: attested,
-        instance_id: callable::instance_id(headers).map(str::to_owned),
-        client: Some(arrival.client),
+        instance_id: arrival
+            .present
+            .text(headers, Field::InstanceId)
+            .map(str::to_owned),
+        client: Some(client),
         parameters,
         deadline: arrival.started + limits.timeout,
         attempt: 1,
@@ -168,6 +170,6 @@ impl From<AuthError> for Error {
     }
 }
 
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+fn number(value: Option<&HeaderValue>) -> Option<u64> {
+    value?.to_str().ok()?.parse().ok()
 }

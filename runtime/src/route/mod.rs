@@ -309,10 +309,12 @@ impl RouteMatch {
             ..Self::whole(function, Parameters::default())
         }
     }
+}
 
+impl SeenPath {
     /// The URI that the function sees: the rest of the path and the query, byte for byte.
-    pub(crate) fn seen_uri(&self, uri: &Uri) -> Uri {
-        let SeenPath::Rest(rest) = &self.path else {
+    pub(crate) fn uri(&self, uri: &Uri) -> Uri {
+        let Self::Rest(rest) = self else {
             return uri.clone();
         };
         let path = &uri.path()[rest.clone()];

@@ -66,7 +66,7 @@ fn lookup_in(
         .map_err(|unmatched| Error::from(unmatched).status().as_u16())?;
     Ok((
         specs[found.function].name.clone(),
-        found.seen_uri(&uri).to_string(),
+        found.path.uri(&uri).to_string(),
     ))
 }
 

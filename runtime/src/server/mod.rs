@@ -106,6 +106,12 @@ struct Server {
     graceful: GracefulShutdown,
 }
 
+/// What all requests of a connection need.
+struct Shared {
+    app: Arc<App>,
+    peer: Peer,
+}
+
 impl Server {
     fn new(app: Arc<App>) -> Self {
         let mut http1 = http1::Builder::new();
@@ -119,6 +125,13 @@ impl Server {
         }
     }
 
+    fn shared(&self, accepted: &Accepted) -> Arc<Shared> {
+        Arc::new(Shared {
+            app: self.app.clone(),
+            peer: Peer::new(accepted.peer.ip()),
+        })
+    }
+
     /// Serves a connection in a task of its own.
     fn converse(&self, accepted: Accepted, protocol: Protocol) {
         match protocol {
@@ -128,19 +141,18 @@ impl Server {
     }
 
     fn converse_in_http1(&self, accepted: Accepted) {
-        let app = self.app.clone();
         let exchange = accepted.connection.exchange();
-        let caller = Peer::new(accepted.peer.ip());
+        let shared = self.shared(&accepted);
         let connection = self.http1.serve_connection(
             TokioIo::new(accepted.connection),
             service_fn(move |mut request| {
-                let (app, caller) = (app.clone(), caller.clone());
+                let shared = shared.clone();
                 let (answering, flaw) = exchange.begin();
                 if let Some(flaw) = flaw {
                     request.extensions_mut().insert(flaw);
                 }
                 async move {
-                    let mut response = dispatch::respond(app, caller, request).await;
+                    let mut response = dispatch::respond(&shared.app, &shared.peer, request).await;
                     if response.body().is_stream() {
                         response.body_mut().hold(answering);
                     }
@@ -153,18 +165,17 @@ impl Server {
     }
 
     fn converse_in_http2(&self, accepted: Accepted) {
-        let app = self.app.clone();
         let exchange = accepted.connection.exchange();
-        let caller = Peer::new(accepted.peer.ip());
+        let shared = self.shared(&accepted);
         let connection = self.http2.serve_connection(
             TokioIo::new(accepted.connection),
             service_fn(move |mut request| {
-                let (app, caller) = (app.clone(), caller.clone());
+                let shared = shared.clone();
                 let (answering, _) = exchange.begin();
                 http2::translate(&mut request);
                 async move {
                     let method = request.method().clone();
-                    let mut response = dispatch::respond(app, caller, request).await;
+                    let mut response = dispatch::respond(&shared.app, &shared.peer, request).await;
                     http2::strip(&method, &mut response);
                     Ok::<_, Infallible>(response.map(|body| http2::Sent::new(body, answering)))
                 }

@@ -4,22 +4,23 @@
 //! line, a span ten times the request. The buffer is bounded; what does not fit is counted and said.
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::Format;
 use super::printable::escape;
+use crate::context::InvocationId;
+use crate::present::{Field, Present};
 
 const BUFFER: usize = 4 << 20;
 const FLUSH_EVERY: Duration = Duration::from_millis(50);
-const CF_RAY: HeaderName = HeaderName::from_static("cf-ray");
-const GOOGLE_TRACE: HeaderName = HeaderName::from_static("x-cloud-trace-context");
-const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What the buffer keeps of its memory when it has been emptied.
+const KEPT: usize = 256 << 10;
 
 pub(crate) struct AccessLog {
     format: Format,
@@ -28,7 +29,7 @@ pub(crate) struct AccessLog {
 
 #[derive(Default)]
 struct Buffer {
-    lines: String,
+    lines: Vec<u8>,
     dropped: u64,
 }
 
@@ -36,11 +37,12 @@ struct Buffer {
 pub(crate) struct Line<'a> {
     /// Empty when no function was meant.
     pub(crate) function: &'a str,
-    pub(crate) invocation: &'a str,
+    pub(crate) invocation: InvocationId,
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     pub(crate) status: StatusCode,
-    pub(crate) duration: Duration,
+    pub(crate) started: Instant,
+    pub(crate) ended: Instant,
     pub(crate) traced: Traced,
 }
 
@@ -54,24 +56,16 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    pub(crate) fn new(headers: &HeaderMap) -> Self {
+    pub(crate) fn new(headers: &HeaderMap, present: Present) -> Self {
+        let text = |field| present.text(headers, field);
+        let google = text(Field::GoogleTrace).and_then(|context| context.split('/').next());
+        let standard = || text(Field::TraceParent)?.split('-').nth(1);
+        let is_id = |id: &&str| id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit());
         Self {
-            cf_ray: text(headers, &CF_RAY).map(str::to_owned),
-            trace: trace(headers).map(str::to_owned),
+            cf_ray: text(Field::CfRay).map(str::to_owned),
+            trace: google.or_else(standard).filter(is_id).map(str::to_owned),
         }
     }
-}
-
-/// The trace that a request belongs to, if its caller says so.
-fn trace(headers: &HeaderMap) -> Option<&str> {
-    text(headers, &GOOGLE_TRACE)
-        .and_then(|context| context.split('/').next())
-        .or_else(|| text(headers, &TRACE_PARENT).and_then(|parent| parent.split('-').nth(1)))
-        .filter(|id| id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit()))
-}
-
-fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 impl AccessLog {
@@ -85,8 +79,9 @@ impl AccessLog {
         std::thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || {
+                let mut spare = Vec::new();
                 while let Some(log) = weak.upgrade() {
-                    log.flush();
+                    log.write_out(&mut spare);
                     drop(log);
                     std::thread::sleep(FLUSH_EVERY);
                 }
@@ -98,23 +93,33 @@ impl AccessLog {
         DESK.with_borrow_mut(|desk| {
             desk.line.clear();
             match self.format {
-                Format::Json => line.write_json(desk.clock.now(), &mut desk.line),
+                Format::Json => line.write_json(desk.clock.at(line.ended), &mut desk.line),
                 Format::Text => line.write_text(&mut desk.line),
             }
             let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
             if buffer.lines.len() > BUFFER {
                 buffer.dropped += 1;
             } else {
-                buffer.lines.push_str(&desk.line);
+                buffer.lines.extend_from_slice(&desk.line);
             }
         });
     }
 
     pub(crate) fn flush(&self) {
-        let Buffer { lines, dropped } =
-            std::mem::take(&mut *self.buffer.lock().unwrap_or_else(PoisonError::into_inner));
+        self.write_out(&mut Vec::new());
+    }
+
+    /// Writes what there is, and leaves `spare`, which is empty, in its place.
+    fn write_out(&self, spare: &mut Vec<u8>) {
+        let dropped = {
+            let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut buffer.lines, spare);
+            std::mem::take(&mut buffer.dropped)
+        };
         // There is nobody to tell that the log cannot be written.
-        let _ = std::io::stderr().lock().write_all(lines.as_bytes());
+        let _ = std::io::stderr().lock().write_all(spare);
+        spare.clear();
+        spare.shrink_to(KEPT);
         if dropped > 0 {
             tracing::warn!(dropped, "lines of the access log were dropped");
         }
@@ -128,7 +133,7 @@ thread_local! {
 
 #[derive(Default)]
 struct Desk {
-    line: String,
+    line: Vec<u8>,
     clock: Clock,
 }
 
@@ -138,34 +143,50 @@ struct Clock {
     /// Since 1970; 0 before the first time.
     second: u64,
     /// `2026-11-24T09:00:00`, then the digits behind the second.
-    text: String,
+    text: Vec<u8>,
+    /// When the system's clock was read, and what it said, since 1970.
+    read: Option<(Instant, Duration)>,
 }
 
 impl Clock {
     const SECOND: usize = "2026-11-24T09:00:00".len();
+    /// How long the system's clock is not looked at again: it may be set.
+    const TRUSTED: Duration = Duration::from_secs(1);
 
-    fn now(&mut self) -> &str {
-        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        self.at(now)
+    /// A time of now, or of a moment ago.
+    fn at(&mut self, instant: Instant) -> &[u8] {
+        let passed = self
+            .read
+            .and_then(|(read, time)| Some((instant.checked_duration_since(read)?, time)))
+            .filter(|(passed, _)| *passed < Self::TRUSTED);
+        let since_1970 = match passed {
+            Some((passed, time)) => time + passed,
+            None => {
+                let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+                self.read = Some((instant, time));
+                time
+            }
+        };
+        self.write(since_1970)
     }
 
-    fn at(&mut self, since_1970: Duration) -> &str {
+    fn write(&mut self, since_1970: Duration) -> &[u8] {
         if self.second != since_1970.as_secs() || self.text.is_empty() {
             self.second = since_1970.as_secs();
             let second = i64::try_from(self.second).ok();
             let second = second.and_then(|second| Timestamp::from_second(second).ok());
-            self.text = second.unwrap_or_default().to_string();
+            self.text = second.unwrap_or_default().to_string().into_bytes();
         }
         self.text.truncate(Self::SECOND);
-        self.text.push('.');
+        self.text.push(b'.');
         push_number(since_1970.subsec_micros(), 6, &mut self.text);
-        self.text.push('Z');
+        self.text.push(b'Z');
         &self.text
     }
 }
 
 /// With zeros in front, up to so many digits. The formatting of `std` costs ten times as much.
-fn push_number(number: impl Into<u64>, digits: usize, out: &mut String) {
+fn push_number(number: impl Into<u64>, digits: usize, out: &mut Vec<u8>) {
     let mut number: u64 = number.into();
     let mut text = [b'0'; 20];
     let mut start = text.len();
@@ -174,73 +195,79 @@ fn push_number(number: impl Into<u64>, digits: usize, out: &mut String) {
         text[start] = b'0' + (number % 10) as u8;
         number /= 10;
     }
-    out.push_str(str::from_utf8(&text[start..]).unwrap_or_default());
+    out.extend_from_slice(&text[start..]);
 }
 
-fn push(out: &mut String, texts: &[&str]) {
-    for text in texts {
-        out.push_str(text);
-    }
+fn push(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// In milliseconds, to the microsecond.
-fn push_duration(duration: Duration, out: &mut String) {
+fn push_duration(duration: Duration, out: &mut Vec<u8>) {
     let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     push_number(micros / 1000, 1, out);
-    out.push('.');
+    out.push(b'.');
     push_number(micros % 1000, 3, out);
 }
 
 impl Line<'_> {
-    fn write_json(&self, timestamp: &str, out: &mut String) {
-        let level = match self.status.as_u16() {
-            500.. => "ERROR",
-            _ => "INFO",
-        };
+    fn write_json(&self, timestamp: &[u8], out: &mut Vec<u8>) {
         let status = self.status.as_str();
+        push(r#"{"timestamp":""#, out);
+        out.extend_from_slice(timestamp);
         push(
+            match self.status.as_u16() {
+                500.. => r#"","level":"ERROR","message":""#,
+                _ => r#"","level":"INFO","message":""#,
+            },
             out,
-            &[r#"{"timestamp":""#, timestamp, r#"","level":""#, level],
         );
-        push(out, &[r#"","message":""#, self.method, " "]);
+        push(self.method, out);
+        out.push(b' ');
+        let path = out.len();
         escape(self.path, out);
-        push(out, &[" ", status, r#"","method":""#, self.method]);
-        push(out, &[r#"","path":""#]);
-        escape(self.path, out);
-        push(out, &[r#"","status":"#, status, r#","duration_ms":"#]);
-        push_duration(self.duration, out);
-        push(out, &[r#","invocation":""#, self.invocation, "\""]);
+        let path = path..out.len();
+        out.push(b' ');
+        push(status, out);
+        push(r#"","method":""#, out);
+        push(self.method, out);
+        push(r#"","path":""#, out);
+        out.extend_from_within(path);
+        push(r#"","status":"#, out);
+        push(status, out);
+        push(r#","duration_ms":"#, out);
+        push_duration(self.ended - self.started, out);
+        push(r#","invocation":""#, out);
+        out.extend_from_slice(&self.invocation.0);
+        out.push(b'"');
         let fields = [
-            (
-                "function",
-                (!self.function.is_empty()).then_some(self.function),
-            ),
-            ("cf_ray", self.traced.cf_ray.as_deref()),
-            ("trace", self.traced.trace.as_deref()),
+            (r#","function":""#, Some(self.function)),
+            (r#","cf_ray":""#, self.traced.cf_ray.as_deref()),
+            (r#","trace":""#, self.traced.trace.as_deref()),
         ];
         for (name, value) in fields {
-            if let Some(value) = value {
-                push(out, &[",\"", name, "\":\""]);
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                push(name, out);
                 escape(value, out);
-                out.push('"');
+                out.push(b'"');
             }
         }
-        out.push_str("}\n");
+        push("}\n", out);
     }
 
-    fn write_text(&self, out: &mut String) {
+    fn write_text(&self, out: &mut Vec<u8>) {
         let function = match self.function {
             "" => "-",
             function => function,
         };
-        // Writing to a String cannot fail.
+        // Writing to memory cannot fail.
         let _ = write!(out, "{} {:<7} ", self.status.as_str(), self.method);
         escape(self.path, out);
         let _ = writeln!(
             out,
             "  {function}  {:.1} ms  {}",
-            self.duration.as_secs_f64() * 1e3,
-            self.invocation
+            (self.ended - self.started).as_secs_f64() * 1e3,
+            self.invocation.as_str()
         );
     }
 }
@@ -250,13 +277,15 @@ mod tests {
     use super::*;
 
     fn line(path: &str) -> Line<'_> {
+        let started = Instant::now();
         Line {
             function: "auth_sync",
-            invocation: "0123456789ab000000000001",
+            invocation: InvocationId(*b"0123456789ab000000000001"),
             method: "POST",
             path,
             status: StatusCode::CREATED,
-            duration: Duration::from_micros(1500),
+            started,
+            ended: started + Duration::from_micros(1500),
             traced: Traced {
                 cf_ray: Some("8f00-FRA".to_owned()),
                 trace: None,
@@ -272,8 +301,9 @@ mod tests {
             "/x\n{\"status\":200}",
             "/\u{7f}\u{0}ü\u{2028}\u{9b}31m\u{202e}📼",
         ] {
-            let mut out = String::new();
-            line(path).write_json("2026-11-24T09:00:00.000001Z", &mut out);
+            let mut out = Vec::new();
+            line(path).write_json(b"2026-11-24T09:00:00.000001Z", &mut out);
+            let out = String::from_utf8(out).unwrap();
             let text = out.strip_suffix('\n').unwrap();
             assert!(text.bytes().all(|b| (b' '..=b'~').contains(&b)), "{out:?}");
             let read: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -298,8 +328,21 @@ mod tests {
             (1_582_934_399, 123_456, "2020-02-28T23:59:59.123456Z"),
         ] {
             let time = Duration::from_secs(second) + Duration::from_micros(microsecond);
-            assert_eq!(clock.at(time), text);
+            assert_eq!(clock.write(time), text.as_bytes());
         }
+    }
+
+    #[test]
+    fn between_two_looks_at_the_systems_clock_the_time_goes_on() {
+        let start = Instant::now();
+        let mut clock = Clock {
+            read: Some((start, Duration::from_secs(1_582_934_399))),
+            ..Clock::default()
+        };
+        let later = start + Duration::from_millis(999);
+        assert_eq!(clock.at(start), b"2020-02-28T23:59:59.000000Z");
+        assert_eq!(clock.at(later), b"2020-02-28T23:59:59.999000Z");
+        assert!(!clock.at(start + Clock::TRUSTED).starts_with(b"2020"));
     }
 
     #[test]
@@ -310,9 +353,9 @@ mod tests {
             (1_500, "1.500"),
             (60_000_010, "60000.010"),
         ] {
-            let mut out = String::new();
+            let mut out = Vec::new();
             push_duration(Duration::from_micros(microseconds), &mut out);
-            assert_eq!(out, text);
+            assert_eq!(out, text.as_bytes());
         }
     }
 
@@ -321,7 +364,7 @@ mod tests {
         let trace = |name: &'static str, value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().unwrap());
-            Traced::new(&headers).trace
+            Traced::new(&headers, Present::of(&headers)).trace
         };
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
         let google = format!("{id}/123;o=1");

@@ -16,6 +16,7 @@ use crate::forwarded::TrustedProxies;
 use crate::identity::{
     AppVerifier, AuthError, KeySource, KeySourceSettings, Principal, SenderVerifier, Verifier,
 };
+use crate::present::Present;
 use crate::route::RouteTable;
 use crate::storage::{ObjectName, Place, owner_segment};
 
@@ -48,7 +49,8 @@ impl Head {
 /// # Errors
 /// The status of the refusal.
 pub fn host<B>(request: &Request<B>) -> Result<&str, u16> {
-    edge::check(request).map_err(|error| error.status().as_u16())
+    let present = Present::of(request.headers());
+    edge::check(request, present).map_err(|error| error.status().as_u16())
 }
 
 /// Who sent a request, and under which origin it arrived, when `proxies` are trusted.
@@ -95,7 +97,7 @@ impl Routes {
         let found = found.map_err(|unmatched| Error::from(unmatched).status().as_u16())?;
         Ok(Found {
             function: self.names[found.function].clone(),
-            uri: found.seen_uri(uri),
+            uri: found.path.uri(uri),
             rewritten: found.rewritten,
         })
     }
