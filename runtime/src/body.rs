@@ -62,7 +62,8 @@ impl Body {
         }
     }
 
-    /// What a client sends in this version of HTTP. Nothing of it may be read before [`Body::limit`].
+    /// What a client sends in this version of HTTP; until [`Body::limit`] says how much that may be, every byte
+    /// is one too many.
     pub(crate) fn incoming(incoming: Incoming, version: Version) -> Self {
         if incoming.is_end_stream() {
             return Self::empty();

@@ -52,6 +52,12 @@ pub(crate) async fn respond(app: &App, peer: &Peer, request: http::Request<Incom
     let deployment = app.deployment();
     let (function, mut response) = answer(app, &deployment, arrival, &mut request).await;
 
+    if !request.body().is_end_stream() {
+        // Nobody took it, and nobody knows how much of it is still to come: the connection closes, once the
+        // client had the time to read the answer. In HTTP/2 the stream alone ends, and the server leaves out
+        // the header.
+        response = close(response);
+    }
     say_when_to_come_again(&mut response);
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -116,9 +122,6 @@ async fn answer(
         (None, Ok(route)) => {
             let entry = &deployment.entries[route.function];
             let rewritten = route.rewritten;
-            if rewritten {
-                rewritten::prepare(request);
-            }
             let response = call(app, entry, arrival, route, request).await;
             match rewritten {
                 true => rewritten::finish(response),
@@ -127,7 +130,7 @@ async fn answer(
         }
         (None, Err(unmatched)) => match Box::pin(health::answer(app, request)).await {
             Some(response) => response,
-            None => refuse(unmatched.into(), telling(request, entry), request),
+            None => Error::from(unmatched).told(telling(request, entry)),
         },
     };
     cors.apply(&mut response);
@@ -142,17 +145,19 @@ async fn call(
     route: RouteMatch,
     request: &mut Request,
 ) -> Response {
-    let (path, parameters) = (route.path, route.parameters);
     let telling = telling(request, Some(entry));
     let (id, peer) = (arrival.invocation, arrival.peer);
     let admitted = match check_form(&entry.spec.trigger, request) {
-        Ok(()) => policy::admit(app, entry, request, arrival, parameters).await,
+        Ok(()) => policy::admit(app, entry, request, arrival, route.parameters).await,
         Err(error) => Err(error),
     };
     let result: Result<Response> = match admitted {
-        Err(error) => return refuse(error, telling, request),
+        Err(error) => return error.told(telling),
         Ok(admitted) => {
-            *request.uri_mut() = path.uri(request.uri());
+            if route.rewritten {
+                rewritten::prepare(request);
+            }
+            *request.uri_mut() = route.path.uri(request.uri());
             forwarded::append(request.headers_mut(), peer);
             let limits = &entry.spec.limits;
             let body = request.body_mut();
@@ -189,17 +194,6 @@ fn check_form(trigger: &Trigger, request: &Request) -> Result<()> {
     match trigger {
         Trigger::Callable(_) => callable::check_head(request.method(), request.headers()),
         Trigger::Http(_) | Trigger::Storage(_) | Trigger::Event(_) => Ok(()),
-    }
-}
-
-/// A refusal before anything read the body. When there is one, the connection closes, once the client
-/// had the time to read the answer: nobody knows how much of the body is still to come. In HTTP/2 the stream
-/// alone ends, and the server leaves out the header.
-fn refuse(error: Error, telling: Telling, request: &Request) -> Response {
-    let response = error.told(telling);
-    match request.body().is_end_stream() {
-        true => response,
-        false => close(response),
     }
 }
 

@@ -1,12 +1,9 @@
-//! Which of the headers that the runtime asks about a request has.
+//! Which headers a request has, of those that the runtime looks for in every one.
 //!
 //! Most requests have few of them, and each look-up in a map of headers costs a hash: one walk over what is
 //! there costs less than a dozen look-ups of what is not.
 
-use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Taken when the request arrived; what is added later is not in it.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +21,19 @@ pub(crate) enum Field {
     TransferEncoding,
     Upgrade,
 }
+
+/// In the order of [`Field`].
+const NAMES: [(Field, &str); 9] = [
+    (Field::CfRay, "cf-ray"),
+    (Field::ContentEncoding, "content-encoding"),
+    (Field::ContentLength, "content-length"),
+    (Field::GoogleTrace, "x-cloud-trace-context"),
+    (Field::InstanceId, "firebase-instance-id-token"),
+    (Field::Origin, "origin"),
+    (Field::TraceParent, "traceparent"),
+    (Field::TransferEncoding, "transfer-encoding"),
+    (Field::Upgrade, "upgrade"),
+];
 
 impl Present {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
@@ -51,32 +61,13 @@ impl Present {
 
 impl Field {
     fn named(name: &HeaderName) -> Option<Self> {
-        Some(match name.as_str() {
-            "cf-ray" => Self::CfRay,
-            "content-encoding" => Self::ContentEncoding,
-            "content-length" => Self::ContentLength,
-            "firebase-instance-id-token" => Self::InstanceId,
-            "origin" => Self::Origin,
-            "traceparent" => Self::TraceParent,
-            "transfer-encoding" => Self::TransferEncoding,
-            "upgrade" => Self::Upgrade,
-            "x-cloud-trace-context" => Self::GoogleTrace,
-            _ => return None,
-        })
+        let name = name.as_str();
+        let known = NAMES.iter().find(|(_, known)| *known == name);
+        known.map(|(field, _)| *field)
     }
 
     fn name(self) -> HeaderName {
-        match self {
-            Self::CfRay => HeaderName::from_static("cf-ray"),
-            Self::ContentEncoding => CONTENT_ENCODING,
-            Self::ContentLength => CONTENT_LENGTH,
-            Self::GoogleTrace => HeaderName::from_static("x-cloud-trace-context"),
-            Self::InstanceId => HeaderName::from_static("firebase-instance-id-token"),
-            Self::Origin => ORIGIN,
-            Self::TraceParent => HeaderName::from_static("traceparent"),
-            Self::TransferEncoding => TRANSFER_ENCODING,
-            Self::Upgrade => UPGRADE,
-        }
+        HeaderName::from_static(NAMES[self as usize].1)
     }
 
     fn bit(self) -> u16 {
@@ -90,25 +81,14 @@ mod tests {
 
     #[test]
     fn each_header_is_found_when_it_is_there_and_only_then() {
-        let fields = [
-            Field::CfRay,
-            Field::ContentEncoding,
-            Field::ContentLength,
-            Field::GoogleTrace,
-            Field::InstanceId,
-            Field::Origin,
-            Field::TraceParent,
-            Field::TransferEncoding,
-            Field::Upgrade,
-        ];
-        for field in fields {
+        for (field, _) in NAMES {
             let mut headers = HeaderMap::new();
             headers.insert("host", HeaderValue::from_static("a"));
             headers.insert(field.name(), HeaderValue::from_static("first"));
             headers.append(field.name(), HeaderValue::from_static("second"));
             let present = Present::of(&headers);
             assert_eq!(present.text(&headers, field), Some("first"), "{field:?}");
-            for other in fields.into_iter().filter(|other| *other != field) {
+            for (other, _) in NAMES.into_iter().filter(|(other, _)| *other != field) {
                 assert_eq!(present.get(&headers, other), None, "{field:?}, {other:?}");
             }
         }

@@ -65,14 +65,15 @@ pub(crate) async fn admit(
 ) -> Result<Admitted> {
     let limits = &entry.spec.limits;
     let headers = request.headers();
-    let field = |field| arrival.present.get(headers, field);
-    if field(Field::ContentEncoding).is_some_and(|encoding| encoding != "identity") {
+    let header = |field| arrival.present.get(headers, field);
+    if header(Field::ContentEncoding).is_some_and(|encoding| encoding != "identity") {
         return Err(
             Error::new(ErrorCode::InvalidArgument, "Encoded bodies are not read.")
                 .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
         );
     }
-    if number(field(Field::ContentLength)).is_some_and(|length| length > limits.max_body) {
+    let declared_length = header(Field::ContentLength).and_then(number);
+    if declared_length.is_some_and(|length| length > limits.max_body) {
         return Err(Error::too_large());
     }
     let overloaded = || Error::new(ErrorCode::Unavailable, "Too many requests at once.");
@@ -170,6 +171,6 @@ impl From<AuthError> for Error {
     }
 }
 
-fn number(value: Option<&HeaderValue>) -> Option<u64> {
-    value?.to_str().ok()?.parse().ok()
+fn number(value: &HeaderValue) -> Option<u64> {
+    value.to_str().ok()?.parse().ok()
 }

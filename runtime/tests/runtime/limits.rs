@@ -71,6 +71,31 @@ async fn no_continue_is_sent_before_a_refusal() {
     assert_eq!(&answer, b"HTTP/1.1 401");
 }
 
+/// A client may take the answer for leave to send nothing of the body, or have sent it already.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_ends_with_an_answer_that_leaves_a_body_unread() {
+    let server = server().await;
+    for (request, status) in [
+        ("GET /healthz", "200"),
+        ("POST /healthz", "405"),
+        ("POST /nowhere", "404"),
+        ("POST /guarded", "401"),
+    ] {
+        let mut socket = TcpStream::connect(server.address()).await.unwrap();
+        let head = format!(
+            "{request} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_its_slots_a_function_answers_503_and_others_go_on() {
     let server = metrics::counting().await;
