@@ -22,8 +22,7 @@ use crate::failpoint::failpoint;
 /// that is also how often an upload that has its room looks whether somebody else has taken it.
 const SYNC_EVERY: u64 = 32 << 20;
 
-/// Bytes that may lie before the threads while the next block fills. With two blocks of half as much the MD5,
-/// which is the slowest, has its next one at hand when it ends one.
+/// Bytes that may lie before the threads while the next block fills.
 const BEHIND: usize = 256 << 10;
 
 /// Blocks of memory, in turn: one fills while threads write and hash those before. Every step takes
@@ -32,9 +31,8 @@ pub(super) struct Intake {
     /// Bytes, those in `block` included.
     taken: u64,
     block: BytesMut,
-    /// Bytes of a block.
-    size: usize,
-    /// The blocks before, as long as their memory is not free again; the last one is the youngest.
+    block_size: usize,
+    /// The blocks before, whose memory may be free again; the last one is the youngest.
     passed_on: VecDeque<Bytes>,
     crew: Arc<Crew>,
     file: Lane<StagedFile>,
@@ -56,13 +54,13 @@ struct Disk {
 }
 
 impl Intake {
-    /// Goes on behind the bytes that `file` has, which are durable. `size`: bytes of a block. `expected`:
+    /// Goes on behind the bytes that `file` has, which are durable. `block_size`: in bytes. `expected`:
     /// bytes to come, as far as that is known.
     pub(super) fn new(
         bucket: &BucketState,
         file: StagedFile,
         md5: Md5,
-        size: usize,
+        block_size: usize,
         expected: u64,
     ) -> io::Result<Self> {
         let disk = Disk {
@@ -74,8 +72,10 @@ impl Intake {
         let taken = file.tally().size();
         Ok(Self {
             taken,
-            block: BytesMut::with_capacity(size.min(expected.try_into().unwrap_or(size))),
-            size,
+            block: BytesMut::with_capacity(
+                block_size.min(expected.try_into().unwrap_or(block_size)),
+            ),
+            block_size,
             passed_on: VecDeque::new(),
             file: Lane::new(crew.clone(), file),
             md5: Lane::new(crew.clone(), md5),
@@ -102,7 +102,7 @@ impl Intake {
     pub(super) async fn take(mut self, mut bytes: Bytes) -> io::Result<Self> {
         while !bytes.is_empty() {
             // Blocks end at multiples of their size, wherever the first one began.
-            let room = self.size - (self.taken % self.size as u64) as usize;
+            let room = self.block_size - (self.taken % self.block_size as u64) as usize;
             let count = bytes.len().min(room);
             self.block.extend_from_slice(&bytes[..count]);
             bytes.advance(count);
@@ -116,7 +116,7 @@ impl Intake {
 
     async fn pass_on_block(self) -> io::Result<Self> {
         let mut this = self.pass_on().await?;
-        this.block.reserve(this.size);
+        this.block.reserve(this.block_size);
         if this.unsynced >= SYNC_EVERY {
             this.unsynced = 0;
             this.caught_up().await?;
@@ -154,12 +154,12 @@ impl Intake {
                 Some(Err(held)) => self.passed_on.push_front(held),
                 None => {}
             }
-            if self.passed_on.len() * self.size <= BEHIND {
+            if self.passed_on.len() * self.block_size <= BEHIND {
                 return Ok(BytesMut::new());
             }
             let behind = self.passed_on.len().saturating_sub(1);
-            self.md5.wane(behind).await?;
-            self.file.wane(behind).await?;
+            self.md5.settle(behind).await?;
+            self.file.settle(behind).await?;
         }
     }
 

@@ -23,7 +23,7 @@ type Job<T> = Box<dyn FnOnce(&mut T) -> io::Result<()> + Send>;
 struct Shared<T> {
     jobs: Mutex<Jobs<T>>,
     /// No more jobs are left than somebody waits for.
-    waned: Notify,
+    settled: Notify,
 }
 
 struct Jobs<T> {
@@ -55,7 +55,7 @@ impl<T: Send + 'static> Lane<T> {
         };
         let shared = Arc::new(Shared {
             jobs: Mutex::new(jobs),
-            waned: Notify::new(),
+            settled: Notify::new(),
         });
         Self { crew, shared }
     }
@@ -83,7 +83,7 @@ impl<T: Send + 'static> Lane<T> {
     }
 
     /// Waits until at most so many jobs have not ended.
-    pub(super) async fn wane(&self, most: usize) -> io::Result<()> {
+    pub(super) async fn settle(&self, most: usize) -> io::Result<()> {
         loop {
             {
                 let mut jobs = self.shared.lock();
@@ -93,13 +93,13 @@ impl<T: Send + 'static> Lane<T> {
                 }
                 jobs.awaited = Some(most);
             }
-            self.shared.waned.notified().await;
+            self.shared.settled.notified().await;
         }
     }
 
     /// Waits for the last job.
     pub(super) async fn finish(self) -> io::Result<T> {
-        self.wane(0).await?;
+        self.settle(0).await?;
         let value = self.shared.lock().value.take();
         value.ok_or_else(already_failed)
     }
@@ -130,11 +130,16 @@ impl<T> Shared<T> {
     }
 }
 
-impl<T: Send> Work for Shared<T> {
-    fn step(&self) -> bool {
+impl<T: Send> Queue for Shared<T> {
+    fn run_next(&self) -> bool {
         let (mut value, job) = {
             let mut jobs = self.lock();
-            let (Some(job), Some(value)) = (jobs.waiting.pop_front(), jobs.value.take()) else {
+            let Some(value) = jobs.value.take() else {
+                jobs.is_called = false;
+                return false;
+            };
+            let Some(job) = jobs.waiting.pop_front() else {
+                jobs.value = Some(value);
                 jobs.is_called = false;
                 return false;
             };
@@ -158,7 +163,7 @@ impl<T: Send> Work for Shared<T> {
         }
         if jobs.awaited.is_some_and(|most| jobs.left <= most) {
             jobs.awaited = None;
-            self.waned.notify_one();
+            self.settled.notify_one();
         }
         jobs.is_called = !jobs.waiting.is_empty();
         jobs.is_called
@@ -172,38 +177,24 @@ pub(super) struct Crew(Mutex<Roster>);
 
 #[derive(Default)]
 struct Roster {
-    waiting: VecDeque<Arc<dyn Work>>,
+    waiting: VecDeque<Arc<dyn Queue>>,
     threads: usize,
 }
 
-trait Work: Send + Sync {
+trait Queue: Send + Sync {
     /// Runs one job. Returns whether another one waits: it is its turn when those of others were.
-    fn step(&self) -> bool;
+    fn run_next(&self) -> bool;
 }
 
 impl Crew {
-    fn call(self: &Arc<Self>, work: Arc<dyn Work>) {
+    fn call(self: &Arc<Self>, queue: Arc<dyn Queue>) {
         let mut roster = self.lock();
-        roster.waiting.push_back(work);
+        roster.waiting.push_back(queue);
         if roster.threads < CREW {
             roster.threads += 1;
             drop(roster);
-            let crew = self.clone();
-            spawn_blocking(move || crew.work());
-        }
-    }
-
-    fn work(&self) {
-        let mut unfinished = None;
-        loop {
-            let mut roster = self.lock();
-            roster.waiting.extend(unfinished.take());
-            let Some(work) = roster.waiting.pop_front() else {
-                roster.threads -= 1;
-                return;
-            };
-            drop(roster);
-            unfinished = work.step().then_some(work);
+            let hand = Hand(Some(self.clone()));
+            spawn_blocking(move || hand.work());
         }
     }
 
@@ -212,9 +203,39 @@ impl Crew {
     }
 }
 
+/// One thread of a crew, counted until it goes, or never comes.
+struct Hand(Option<Arc<Crew>>);
+
+impl Hand {
+    fn work(mut self) {
+        let mut unfinished = None;
+        while let Some(crew) = &self.0 {
+            let mut roster = crew.lock();
+            roster.waiting.extend(unfinished.take());
+            let Some(queue) = roster.waiting.pop_front() else {
+                // While the roster is held: whoever calls next sees that this one has gone.
+                roster.threads -= 1;
+                drop(roster);
+                self.0 = None;
+                return;
+            };
+            drop(roster);
+            unfinished = queue.run_next().then_some(queue);
+        }
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        if let Some(crew) = &self.0 {
+            crew.lock().threads -= 1;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::sync::mpsc;
 
     use super::*;
@@ -236,7 +257,10 @@ mod tests {
             for lane in &lanes {
                 lane.run(push(number)).unwrap();
             }
-            lanes[number % lanes.len()].wane(number % 3).await.unwrap();
+            lanes[number % lanes.len()]
+                .settle(number % 3)
+                .await
+                .unwrap();
         }
         for lane in lanes {
             assert!(lane.finish().await.unwrap().into_iter().eq(0..100));
@@ -244,24 +268,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_threads_work_than_a_crew_has() {
+    async fn as_many_threads_work_as_a_crew_has_and_no_more() {
         let crew = Arc::new(Crew::default());
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let gate_is_open = Arc::new(AtomicBool::new(false));
         let lanes: Vec<_> = (0..3 * CREW).map(|_| Lane::new(crew.clone(), ())).collect();
-        for lane in lanes.iter().cycle().take(6 * CREW) {
-            let (now, most) = (now.clone(), most.clone());
+        for lane in &lanes {
+            let (now, most, gate_is_open) = (now.clone(), most.clone(), gate_is_open.clone());
             let job = move |(): &mut ()| {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                std::thread::yield_now();
+                while !gate_is_open.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
                 now.fetch_sub(1, Ordering::SeqCst);
                 Ok(())
             };
             lane.run(job).unwrap();
         }
+        while now.load(Ordering::SeqCst) < CREW {
+            tokio::task::yield_now().await;
+        }
+        gate_is_open.store(true, Ordering::SeqCst);
         for lane in lanes {
             lane.finish().await.unwrap();
         }
-        assert!((1..=CREW).contains(&most.load(Ordering::SeqCst)));
+        assert_eq!(most.load(Ordering::SeqCst), CREW);
+        while crew.lock().threads > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
@@ -282,7 +316,7 @@ mod tests {
         .unwrap();
         assert_eq!(lane.left(), 2);
         drop(go);
-        let error = lane.wane(1).await.unwrap_err();
+        let error = lane.settle(1).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert!(lane.run(|_| Ok(())).is_err());
         assert!(lane.finish().await.is_err());

@@ -15,8 +15,7 @@ use crate::failpoint::left_out;
 use crate::ledger::Ledger;
 
 /// Before the first upload: every staged file is the previous run's, and stays only if a session goes
-/// on with it. What the disk refuses now stays
-/// owed, and is no reason not to serve the rest.
+/// on with it. What the disk refuses now stays owed, and is no reason not to serve the rest.
 pub(super) async fn recover(
     staging: &Arc<Folder>,
     buckets: &BTreeMap<String, Bucket>,
@@ -25,7 +24,7 @@ pub(super) async fn recover(
     // On this thread: as yet nobody else waits for it.
     let names = staging.names()?;
     // The leases are given back too: whoever held them is gone, for only one process has this disk.
-    let owed = ledger.owed(Timestamp::now()).await?;
+    let owed = ledger.take_over(Timestamp::now()).await?;
     let kept: HashSet<&str> = owed.active.iter().map(|it| it.staged.as_str()).collect();
     for staged in names {
         if kept.contains(staged.as_str()) {

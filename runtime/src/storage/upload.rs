@@ -18,8 +18,9 @@ use crate::failpoint::{failpoint, left_out};
 use crate::ledger::check_metadata;
 
 /// Bytes. Nobody is promised a number of whole blocks, as in an upload session; smaller ones keep the memory
-/// of many uploads at once small.
-const BLOCK: usize = 128 << 10;
+/// of many uploads at once small, and with two of them before the threads the MD5, which is the slowest, has
+/// its next one at hand when it ends one.
+const UPLOAD_BLOCK: usize = 128 << 10;
 
 /// Bytes on their way to becoming an object. Dropping it, at any point before
 /// [`Upload::finish`], leaves nothing behind.
@@ -56,7 +57,7 @@ impl Upload {
                     let folder = bucket.tree.make(&place)?;
                     bucket.staging.rename(file.id(), &folder, place.file())?;
                 }
-                Intake::new(&bucket, file, Md5::default(), BLOCK, declared)
+                Intake::new(&bucket, file, Md5::default(), UPLOAD_BLOCK, declared)
             })
             .await?
         };
