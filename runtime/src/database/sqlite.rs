@@ -28,6 +28,8 @@ const GROUP: usize = 128;
 /// At most. Each takes a thread and 150 KiB, and reads the schema again.
 const READERS: usize = 3;
 const PREPARED_STATEMENTS: usize = 64;
+/// How long a reader that could not be opened is not missed.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A handle to one open file; clones share its threads, which end with the last clone.
 #[derive(Clone)]
@@ -59,7 +61,7 @@ type Prepare = fn(&Connection) -> rusqlite::Result<()>;
 
 impl Sqlite {
     /// Opens or creates the file and starts its threads. `prepare` runs once on every connection
-    /// (to register SQL functions, for example), `first` on the one that writes, before any job.
+    /// (to register SQL functions, for example), `first` on the one that writes, before any job and on this thread.
     pub(crate) fn open(
         path: &Path,
         prepare: Prepare,
@@ -272,7 +274,11 @@ impl Readers {
     fn join(&self) {
         match open_reader(&self.path, self.prepare) {
             Ok(connection) => self.work(&connection),
-            Err(error) => self.stay_fewer(&error),
+            Err(error) => {
+                // It counts as open for so long: what is short now is not asked for again at once.
+                thread::sleep(RETRY);
+                self.stay_fewer(&error);
+            }
         }
     }
 

@@ -170,6 +170,10 @@ impl Ledger {
     }
 }
 
+pub(super) fn release(tx: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<usize> {
+    tx.prepare_cached(RELEASE)?.execute([now.as_microsecond()])
+}
+
 const WORN_OUT: &str = "every attempt ended with the process";
 
 const DUE: &str = "SELECT deliveries.event AS number, function, attempts, since,
@@ -191,10 +195,6 @@ const SETTLE: &str = "UPDATE deliveries
 
 /// After a crash or two the group that was leased together is spread over up to 4 s: an event that
 /// kills the process must not take the same neighbours along each time.
-pub(super) fn release(tx: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<usize> {
-    tx.prepare_cached(RELEASE)?.execute([now.as_microsecond()])
-}
-
 const RELEASE: &str = "UPDATE deliveries SET lease = NULL, due = ?1 + CASE WHEN attempts < 2 THEN 0
         ELSE abs(random()) % (250000 << min(attempts, 4)) END
     WHERE lease IS NOT NULL";

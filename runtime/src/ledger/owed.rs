@@ -1,7 +1,6 @@
 //! What the ledger says that the process before has left to do.
 
 use jiff::Timestamp;
-
 use rusqlite::Connection;
 
 use super::deliveries::release;
@@ -23,7 +22,7 @@ pub(crate) struct Owed {
 impl Ledger {
     /// Gives back every lease, and tells what else there is to do: all in one job, because every start
     /// waits for it.
-    pub(crate) async fn owed(&self, now: Timestamp) -> Result<Owed, SqliteError> {
+    pub(crate) async fn take_over(&self, now: Timestamp) -> Result<Owed, SqliteError> {
         self.sqlite
             .write(move |tx| {
                 release(tx, now)?;
@@ -34,6 +33,11 @@ impl Ledger {
                 })
             })
             .await
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn removals(&self) -> Result<Vec<(String, ObjectName)>, SqliteError> {
+        self.sqlite.read(removals).await
     }
 }
 
