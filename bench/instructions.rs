@@ -15,14 +15,16 @@
 //! target/release/instructions target/release/bare
 //! ```
 
+#[path = "guard/callgrind.rs"]
+mod callgrind;
+
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 
 const FEW: u64 = 1_000;
 const MANY: u64 = 5_000;
@@ -31,44 +33,26 @@ const REQUEST: &[u8] =
     b"GET /hello_world HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: instructions\r\nAccept: */*\r\n\r\n";
 
 fn main() -> anyhow::Result<()> {
-    let server: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let few = count(&server, FEW)?;
-    let many = count(&server, MANY)?;
-    writeln!(std::io::stdout(), "{}", (many - few) / (MANY - FEW))?;
+    let mut words = std::env::args_os().skip(1);
+    let server = words.next().context("which server?")?;
+    let arguments: Vec<OsString> = words.collect();
+    let instructions = callgrind::slope(FEW, MANY, |requests| {
+        let folder = tempfile::tempdir()?;
+        // Free a moment ago; nobody else looks for one here.
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let mut program = Command::new(&server);
+        program
+            .args(&arguments)
+            .env("HOST", address.ip().to_string())
+            .env("PORT", address.port().to_string())
+            // The same folder: a router that is started as root gives it to the user that it becomes.
+            .env("RENDER_DISK_BASE_PATH", folder.path());
+        callgrind::count(&program, folder.path(), |running| {
+            ask(running, address, requests)
+        })
+    })?;
+    writeln!(std::io::stdout(), "{instructions}")?;
     Ok(())
-}
-
-/// The instructions of a whole run that answers so many requests.
-fn count(server: &[OsString], requests: u64) -> anyhow::Result<u64> {
-    let folder = tempfile::tempdir()?;
-    let counted = folder.path().join("callgrind.out");
-    // Free a moment ago; nobody else looks for one here.
-    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-    let mut running = Command::new("valgrind")
-        .args(["--tool=callgrind", "--quiet", "--vgdb=no"])
-        .arg(option("--callgrind-out-file=", &counted))
-        .args(server)
-        .env("HOST", address.ip().to_string())
-        .env("PORT", address.port().to_string())
-        // The same folder: a router that is started as root gives it to the user that it becomes.
-        .env("RENDER_DISK_BASE_PATH", folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("valgrind")?;
-    let asked = ask(&mut running, address, requests);
-    // As a platform ends it, so that callgrind writes down what it counted.
-    let ended = Command::new("kill").arg(running.id().to_string()).status();
-    running.wait()?;
-    asked?;
-    ensure!(ended?.success(), "the server cannot be ended");
-    total(&counted)
-}
-
-fn option(name: &str, value: &Path) -> OsString {
-    let mut option = OsString::from(name);
-    option.push(value);
-    option
 }
 
 fn ask(server: &mut Child, address: SocketAddr, requests: u64) -> anyhow::Result<()> {
@@ -95,11 +79,4 @@ fn ask(server: &mut Child, address: SocketAddr, requests: u64) -> anyhow::Result
         }
     }
     Ok(())
-}
-
-/// What a profile of callgrind ends with.
-fn total(profile: &Path) -> anyhow::Result<u64> {
-    let text = std::fs::read_to_string(profile).context("callgrind wrote nothing")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("totals: "));
-    Ok(line.context("callgrind counted nothing")?.trim().parse()?)
 }
